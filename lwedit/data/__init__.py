@@ -1,0 +1,20 @@
+"""Images with exact truth, made from files that ship with the project."""
+
+from lwedit.data.mnist import MnistDigits, load_mnist
+from lwedit.data.multimnist import (
+    MultiMnist,
+    MultiMnistConfig,
+    digits_for,
+    make_multimnist,
+    prepare_digits,
+)
+
+__all__ = [
+    "MnistDigits",
+    "MultiMnist",
+    "MultiMnistConfig",
+    "digits_for",
+    "load_mnist",
+    "make_multimnist",
+    "prepare_digits",
+]

@@ -1,0 +1,313 @@
+"""StyleGAN2's generator, z -> w -> x, in a formulation that suits a CPU.
+
+Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020. A code w
+modulates every convolution: its weights are scaled by the style s (Eq. 1) and renormalised
+to unit variance (Eq. 3). The published code builds one kernel an image and runs a grouped
+convolution; scaling the input channels by s, convolving once with the shared kernel and
+scaling the output channels by the demodulation d is the same function,
+
+    w''_ijk = s_i w_ijk d_j,   d_j = (sum_ik (s_i w_ijk)^2 + 1e-8)^(-1/2),
+
+and about twice as fast on a CPU (`modulated_convolution`; the grouped form stays as
+`modulated_convolution_grouped`, the truth that tests and `benchmark/speed.py` compare with).
+
+Layers are counted as in the published checkpoints: 2 log2(size) - 2 codes; block `b{r}` takes
+latents i, i+1 for its convolutions and shares i+2 between its ToRGB and the next block.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = [
+    "Generator",
+    "GeneratorConfig",
+    "Mapping",
+    "ModulatedLayer",
+    "Synthesis",
+    "modulated_convolution",
+    "modulated_convolution_grouped",
+]
+
+_FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8.0
+_GAIN = math.sqrt(2.0)  # keeps the variance through a leaky ReLU of slope 0.2
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Sizes of a generator.
+
+    Attributes:
+        size: Side of the image, a power of two.
+        image_channels: 1 for grey, 3 for colour.
+        dim: Dimension of z and of each code.
+        mapping_layers: Fully connected layers from z to w.
+        channels: Feature maps at 4, 8, ..., `size` pixels.
+    """
+
+    size: int = 64
+    image_channels: int = 1
+    dim: int = 128
+    mapping_layers: int = 4
+    channels: tuple[int, ...] = (128, 128, 64, 32, 16)
+
+    def __post_init__(self) -> None:
+        resolutions = int(math.log2(self.size)) - 1
+        if 2 ** (resolutions + 1) != self.size:
+            raise ValueError(f"size must be a power of two, got {self.size}.")
+        if len(self.channels) != resolutions:
+            raise ValueError(
+                f"channels must name {resolutions} widths for {self.size} px, "
+                f"got {len(self.channels)}."
+            )
+
+    @property
+    def layers(self) -> int:
+        """Number of codes that the synthesis network takes."""
+        return 2 * len(self.channels)
+
+    @classmethod
+    def published(cls, size: int = 1024) -> "GeneratorConfig":
+        """The paper's configuration F (channel multiplier 2)."""
+        widths = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
+        channels = tuple(width for side, width in widths.items() if side <= size)
+        return cls(size, image_channels=3, dim=512, mapping_layers=8, channels=channels)
+
+
+class EqualLinear(nn.Module):
+    """Fully connected layer with equalised learning rate (Karras et al., 2018, 4.1)."""
+
+    def __init__(self, n_in: int, n_out: int, *, bias: float = 0.0, lr_multiplier: float = 1.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_out, n_in) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((n_out,), bias / lr_multiplier))
+        self.weight_gain = lr_multiplier / math.sqrt(n_in)
+        self.bias_gain = lr_multiplier
+
+    def forward(self, v: Float[Tensor, "n n_in"]) -> Float[Tensor, "n n_out"]:
+        return functional.linear(v, self.weight * self.weight_gain, self.bias * self.bias_gain)
+
+
+class Mapping(nn.Module):
+    """z -> w, with the running mean of w that truncation pulls towards."""
+
+    w_mean: Tensor
+
+    def __init__(self, dim: int, layers: int):
+        super().__init__()
+        self.fc = nn.ModuleList(EqualLinear(dim, dim, lr_multiplier=0.01) for _ in range(layers))
+        self.register_buffer("w_mean", torch.zeros(dim))
+
+    def forward(self, z: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+        w = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+        for layer in self.fc:
+            w = functional.leaky_relu(layer(w), 0.2) * _GAIN
+        return w
+
+    @torch.no_grad()
+    def track_mean(self, w: Float[Tensor, "n dim"], decay: float = 0.998) -> None:
+        """Move the running mean towards the mean of a batch of codes."""
+        self.w_mean.lerp_(w.mean(dim=0).to(self.w_mean.dtype), 1 - decay)
+
+
+def modulated_convolution(
+    x: Float[Tensor, "n c_in h w"],
+    weight: Float[Tensor, "c_out c_in k k"],
+    style: Float[Tensor, "n c_in"],
+    *,
+    demodulate: bool = True,
+    up: bool = False,
+    gain: float = 1.0,
+) -> Float[Tensor, "n c_out h2 w2"]:
+    """Eq. 1 and 3 as scale, shared convolution, scale.
+
+    Args:
+        x: Features.
+        weight: Kernel shared by all images.
+        style: Scale s of each input channel of each image.
+        demodulate: Whether to renormalise (Eq. 3); ToRGB does not.
+        up: Whether to double the resolution (transposed convolution, then the [1, 3, 3, 1] filter).
+        gain: Factor on a demodulated output, free where a pass over the features is not.
+
+    Returns:
+        Features after modulation; h2 = h, or 2 h with `up`.
+    """
+    x = x * style.to(x.dtype)[:, :, None, None]
+    kernel = weight.to(x.dtype)
+    if up:
+        x = functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)
+        x = _blur(x, gain=4.0)
+    else:
+        x = functional.conv2d(x, kernel, padding=weight.shape[-1] // 2)
+    if demodulate:
+        power = style.square() @ weight.square().sum(dim=(2, 3)).t()  # (n, c_out)
+        x = x * (gain * (power + 1e-8).rsqrt()).to(x.dtype)[:, :, None, None]
+    return x
+
+
+def modulated_convolution_grouped(
+    x: Float[Tensor, "n c_in h w"],
+    weight: Float[Tensor, "c_out c_in k k"],
+    style: Float[Tensor, "n c_in"],
+    *,
+    demodulate: bool = True,
+    up: bool = False,
+) -> Float[Tensor, "n c_out h2 w2"]:
+    """The same function as the paper states it: one kernel an image, one grouped convolution."""
+    n, c_in, height, width = x.shape
+    c_out, k = weight.shape[0], weight.shape[-1]
+    kernel = weight[None] * style[:, None, :, None, None]  # (n, c_out, c_in, k, k)
+    if demodulate:
+        kernel = kernel * (kernel.square().sum(dim=(2, 3, 4), keepdim=True) + 1e-8).rsqrt()
+    x = x.reshape(1, n * c_in, height, width)
+    if up:
+        kernel = kernel.transpose(1, 2).reshape(n * c_in, c_out, k, k)
+        x = functional.conv_transpose2d(x, kernel.to(x.dtype), stride=2, groups=n)
+        return _blur(x.reshape(n, c_out, *x.shape[2:]), gain=4.0)
+    kernel = kernel.reshape(n * c_out, c_in, k, k)
+    x = functional.conv2d(x, kernel.to(x.dtype), padding=k // 2, groups=n)
+    return x.reshape(n, c_out, height, width)
+
+
+def _blur(x: Float[Tensor, "n c h w"], *, gain: float) -> Float[Tensor, "n c h-1 w-1"]:
+    """The [1, 3, 3, 1] filter, which with one pixel of padding takes 2h+1 to 2h."""
+    channels = x.shape[1]
+    taps = _FIR.to(device=x.device, dtype=x.dtype)
+    kernel = (gain * torch.outer(taps, taps)).expand(channels, 1, 4, 4)
+    return functional.conv2d(x, kernel, padding=1, groups=channels)
+
+
+def _upsample(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 2*h 2*w"]:
+    """Double the resolution of an image with the [1, 3, 3, 1] filter, zeros outside."""
+    channels = x.shape[1]
+    taps = 2.0 * _FIR.to(device=x.device, dtype=x.dtype)
+    kernel = torch.outer(taps, taps).expand(channels, 1, 4, 4)
+    return functional.conv_transpose2d(x, kernel, stride=2, padding=1, groups=channels)
+
+
+class ModulatedLayer(nn.Module):
+    """Modulated convolution, noise, bias, leaky ReLU."""
+
+    noise: Tensor
+
+    def __init__(self, c_in: int, c_out: int, dim: int, size: int, *, up: bool = False):
+        super().__init__()
+        self.affine = EqualLinear(dim, c_in, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise", torch.randn(size, size))
+        self.gain = 1 / math.sqrt(9 * c_in)
+        self.up = up
+
+    def forward(
+        self, x: Float[Tensor, "n c_in h w"], w: Float[Tensor, "n dim"], *, fresh_noise: bool
+    ) -> Float[Tensor, "n c_out h2 w2"]:
+        # A leaky ReLU commutes with a positive factor, so its gain rides on the demodulation.
+        weight, style = self.weight * self.gain, self.affine(w)
+        x = modulated_convolution(x, weight, style, up=self.up, gain=_GAIN)
+        noise = self.noise
+        if fresh_noise:
+            noise = torch.randn(len(x), 1, *x.shape[2:], device=x.device, dtype=x.dtype)
+        shift = _GAIN * self.bias[:, None, None] + noise * (_GAIN * self.noise_strength)
+        return functional.leaky_relu_(x + shift.to(x.dtype), 0.2)
+
+
+class ToImage(nn.Module):
+    """1x1 modulated convolution to image channels, without demodulation."""
+
+    def __init__(self, c_in: int, image_channels: int, dim: int):
+        super().__init__()
+        self.affine = EqualLinear(dim, c_in, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(image_channels, c_in, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(image_channels))
+        self.gain = 1 / math.sqrt(c_in)
+
+    def forward(
+        self, x: Float[Tensor, "n c_in h w"], w: Float[Tensor, "n dim"]
+    ) -> Float[Tensor, "n c h w"]:
+        style = self.affine(w) * self.gain
+        image = modulated_convolution(x, self.weight, style, demodulate=False)
+        return image.float() + self.bias[:, None, None]
+
+
+class Block(nn.Module):
+    """One resolution: (upsampling layer,) layer, and its contribution to the image."""
+
+    def __init__(self, c_in: int, c_out: int, config: GeneratorConfig, size: int):
+        super().__init__()
+        self.conv0 = None
+        if size > 4:
+            self.conv0 = ModulatedLayer(c_in, c_out, config.dim, size, up=True)
+        self.conv1 = ModulatedLayer(c_out, c_out, config.dim, size)
+        self.to_image = ToImage(c_out, config.image_channels, config.dim)
+
+
+class Synthesis(nn.Module):
+    """w (n, layers, dim) -> x (n, channels, size, size)."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.const = nn.Parameter(torch.randn(config.channels[0], 4, 4))
+        widths = (config.channels[0], *config.channels)
+        self.blocks = nn.ModuleDict({
+            f"b{4 * 2**i}": Block(widths[i], widths[i + 1], config, 4 * 2**i)
+            for i in range(len(config.channels))
+        })
+
+    def forward(
+        self, w: Float[Tensor, "n layers dim"], *, fresh_noise: bool = False
+    ) -> Float[Tensor, "n channels h w"]:
+        """Draw images.
+
+        Args:
+            w: One code a layer.
+            fresh_noise: Draw new pixel noise (training); otherwise the stored noise is used
+                and the image is a function of w alone.
+        """
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else w.dtype
+        x = self.const.to(dtype)[None].expand(len(w), -1, -1, -1)
+        x = x.contiguous(memory_format=torch.channels_last)
+        image, layer = None, 0
+        for block in self.blocks.values():
+            if block.conv0 is not None:
+                x = block.conv0(x, w[:, layer], fresh_noise=fresh_noise)
+                layer += 1
+            x = block.conv1(x, w[:, layer], fresh_noise=fresh_noise)
+            layer += 1
+            shown = block.to_image(x, w[:, layer])
+            image = shown if image is None else _upsample(image) + shown
+        return image
+
+
+class Generator(nn.Module):
+    """Mapping and synthesis."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.mapping = Mapping(config.dim, config.mapping_layers)
+        self.synthesis = Synthesis(config)
+
+    @property
+    def w_mean(self) -> Float[Tensor, " dim"]:
+        """Mean code."""
+        return self.mapping.w_mean
+
+    def codes(
+        self, z: Float[Tensor, "n dim"], *, truncation: float = 1.0
+    ) -> Float[Tensor, "n layers dim"]:
+        """z -> w, the same code in every layer, pulled towards the mean by 1 - truncation."""
+        w = self.mapping(z)
+        if truncation != 1.0:
+            w = self.w_mean + truncation * (w - self.w_mean)
+        return w[:, None].expand(-1, self.config.layers, -1)
+
+    def forward(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n channels h w"]:
+        """w -> x."""
+        return self.synthesis(w)

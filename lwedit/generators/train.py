@@ -1,0 +1,172 @@
+"""Command: train StyleGAN2 on MultiMNIST, `python -m lwedit.generators.train --out DIR`.
+
+Images are drawn without end from the `domain` pool of digits. Every few minutes the folder
+receives a checkpoint (safetensors, written aside and renamed) and a sheet of samples from
+fixed noise; the same command goes on from the checkpoint, and Ctrl-C loses nothing but the
+minutes since the last one.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from tqdm import tqdm
+
+from lwedit.data import MultiMnistConfig, digits_for, make_multimnist
+from lwedit.generators.stylegan2 import GeneratorConfig
+from lwedit.generators.training import GanTrainer, TrainingConfig
+from lwedit.memory import keep_freed_memory
+from lwedit.vocabulary import from_unit_range, to_unit_range
+
+__all__ = ["load_checkpoint", "main", "sample_sheet", "save_checkpoint"]
+
+_CHUNK = 4096
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and train."""
+    args = _parser().parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    keep_freed_memory()
+    preset = MultiMnistConfig.paper() if args.size == 128 else MultiMnistConfig()
+    channels = (128, 128, 64, 32, 16, 16)[: int(np.log2(args.size)) - 1]
+    model = GeneratorConfig(size=args.size, dim=args.dim, channels=channels)
+    trainer = GanTrainer(model, TrainingConfig(batch=args.batch, r1_gamma=args.r1,
+                         ema_decay=args.ema, lr=args.lr, bf16=args.bf16), _rng(args.seed))
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / "state.json").exists():
+        load_checkpoint(trainer, out)
+        trainer.rng = _rng(args.seed + trainer.steps)
+    _run(trainer, args, preset, out)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lwedit.generators.train", description=__doc__)
+    parser.add_argument("--out", required=True, help="folder of checkpoints and samples")
+    parser.add_argument("--images", type=int, default=1_000_000, help="real images to show in all")
+    parser.add_argument("--size", type=int, default=64, choices=(64, 128))
+    parser.add_argument("--dim", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=2.5e-3)
+    parser.add_argument("--r1", type=float, default=0.3)
+    parser.add_argument("--ema", type=float, default=0.998)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--minutes", type=float, default=5.0, help="between two checkpoints")
+    parser.add_argument("--bf16", action="store_true")
+    return parser
+
+
+def _rng(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _run(
+    trainer: GanTrainer, args: argparse.Namespace, preset: MultiMnistConfig, out: Path
+) -> None:
+    digits = digits_for("domain", preset)
+    draw = np.random.default_rng([args.seed, trainer.steps])
+    z = torch.randn(64, args.dim, generator=_rng(1))
+    bar = tqdm(total=args.images, initial=trainer.images_seen, unit="img", mininterval=10)
+    saved = time.monotonic()
+    try:
+        while trainer.images_seen < args.images:
+            chunk = to_unit_range(make_multimnist(digits, _CHUNK, preset, draw).images)
+            for x in chunk.split(args.batch)[: (args.images - trainer.images_seen) // args.batch + 1]:
+                losses = trainer.step(x)
+                bar.update(len(x))
+                if time.monotonic() - saved > 60 * args.minutes:
+                    _report(trainer, z, out, losses._asdict())
+                    saved = time.monotonic()
+    finally:
+        save_checkpoint(trainer, out)
+        bar.close()
+
+
+def _report(trainer: GanTrainer, z: torch.Tensor, out: Path, losses: dict[str, float]) -> None:
+    save_checkpoint(trainer, out)
+    sample_sheet(trainer.ema, z).save(out / f"samples_{trainer.images_seen:07d}.png")
+    with (out / "log.jsonl").open("a") as log:
+        log.write(json.dumps({"images": trainer.images_seen, **losses}) + "\n")
+
+
+@torch.no_grad()
+def sample_sheet(generator: torch.nn.Module, z: torch.Tensor, columns: int = 8) -> Image.Image:
+    """Samples of a one-channel generator as one picture, dark ink on white."""
+    pixels = from_unit_range(generator(generator.codes(z)))[:, 0]
+    n, side = len(pixels) // columns, pixels.shape[-1]
+    grid = pixels[: n * columns].reshape(n, columns, side, side)
+    return Image.fromarray(255 - grid.transpose(0, 2, 1, 3).reshape(n * side, columns * side))
+
+
+def save_checkpoint(trainer: GanTrainer, folder: Path) -> None:
+    """Write everything that training needs to go on, each file below 10 MB."""
+    parts = {
+        "generator": trainer.generator.state_dict(),
+        "generator_ema": trainer.ema.state_dict(),
+        "discriminator": trainer.discriminator.state_dict(),
+        "optimiser_g": _second_moments(trainer.optimiser_g),
+        "optimiser_d": _second_moments(trainer.optimiser_d),
+    }
+    for name, tensors in parts.items():
+        contiguous = {key: value.contiguous() for key, value in tensors.items()}
+        save_file(contiguous, folder / f"{name}.tmp")
+        (folder / f"{name}.tmp").replace(folder / f"{name}.safetensors")
+    state = {
+        "steps": trainer.steps,
+        "images": trainer.images_seen,
+        "model": asdict(trainer.generator.config),
+        "training": asdict(trainer.config),
+    }
+    (folder / "state.tmp").write_text(json.dumps(state, indent=1))
+    (folder / "state.tmp").replace(folder / "state.json")
+
+
+def load_checkpoint(trainer: GanTrainer, folder: Path) -> None:
+    """Put a saved training back, in place.
+
+    Raises:
+        ValueError: If the checkpoint is of another architecture.
+    """
+    state = json.loads((folder / "state.json").read_text())
+    model = json.loads(json.dumps(asdict(trainer.generator.config)))
+    if state["model"] != model:
+        raise ValueError(f"folder must hold a model of {model}, got {state['model']} in {folder}.")
+    trainer.generator.load_state_dict(load_file(folder / "generator.safetensors"))
+    trainer.ema.load_state_dict(load_file(folder / "generator_ema.safetensors"))
+    trainer.discriminator.load_state_dict(load_file(folder / "discriminator.safetensors"))
+    for name, optimiser in (("g", trainer.optimiser_g), ("d", trainer.optimiser_d)):
+        _restore_moments(optimiser, load_file(folder / f"optimiser_{name}.safetensors"))
+    trainer.steps = state["steps"]
+
+
+def _second_moments(optimiser: torch.optim.Adam) -> dict[str, torch.Tensor]:
+    """Adam's running squares; with beta_1 = 0 the running mean is the last gradient, not state."""
+    parameters = optimiser.param_groups[0]["params"]
+    moments = {}
+    for i, parameter in enumerate(parameters):
+        if parameter in optimiser.state:
+            moments[f"{i}"] = optimiser.state[parameter]["exp_avg_sq"].to(torch.bfloat16)
+            moments[f"{i}.step"] = optimiser.state[parameter]["step"].float()
+    return moments
+
+
+def _restore_moments(optimiser: torch.optim.Adam, moments: dict[str, torch.Tensor]) -> None:
+    for i, parameter in enumerate(optimiser.param_groups[0]["params"]):
+        if f"{i}" in moments:
+            optimiser.state[parameter] = {
+                "step": moments[f"{i}.step"],
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.empty_like(parameter).copy_(moments[f"{i}"]),
+            }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""StyleGAN2's training: non-saturating loss, lazy R1, style mixing, moving average of weights.
+
+Karras et al., CVPR 2020, section 2 and appendix B. With D the discriminator's logit,
+
+    L_D = softplus(D(G(z))) + softplus(-D(x)) + gamma/2 |grad_x D(x)|^2   (R1, every 16th step)
+    L_G = softplus(-D(G(z))).
+
+Path-length regularisation is left out: it needs second derivatives of the whole generator and
+doubles the cost of a step, and no bar of this project measures what it smooths. Both losses of
+a step share one batch of generated images, which saves one of five passes.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lwedit.generators.discriminator import Discriminator
+from lwedit.generators.stylegan2 import Generator, GeneratorConfig
+
+__all__ = ["GanLosses", "GanTrainer", "TrainingConfig", "gradient_penalty"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings of the adversarial training.
+
+    Attributes:
+        batch: Images a step.
+        lr: Adam's step size for both networks, betas (0, 0.99).
+        r1_gamma: Weight of R1.
+        r1_every: Steps between two evaluations of R1, whose weight is scaled up accordingly.
+        mixing: Share of images drawn from two codes (style mixing).
+        ema_decay: Decay of the averaged generator a step.
+        bf16: Run convolutions in bfloat16; faster only on CPUs that have the instructions.
+    """
+
+    batch: int = 32
+    lr: float = 2.5e-3
+    r1_gamma: float = 0.3
+    r1_every: int = 16
+    mixing: float = 0.5
+    ema_decay: float = 0.998
+    bf16: bool = False
+
+
+class GanLosses(NamedTuple):
+    """What one step saw.
+
+    Attributes:
+        generator: L_G.
+        discriminator: L_D without R1.
+        real: Mean logit of real images.
+        fake: Mean logit of generated images.
+    """
+
+    generator: float
+    discriminator: float
+    real: float
+    fake: float
+
+
+def gradient_penalty(
+    discriminator: nn.Module, x: Float[Tensor, "n channels h w"]
+) -> Float[Tensor, ""]:
+    """|grad_x D(x)|^2, averaged over images (Mescheder et al., 2018, R1)."""
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    return slope.square().sum(dim=(1, 2, 3)).mean()
+
+
+class GanTrainer:
+    """The two networks, their optimisers and the averaged generator.
+
+    Args:
+        model: Sizes of the networks.
+        config: Settings.
+        rng: Source of the first weights, of z and of style mixing.
+    """
+
+    def __init__(self, model: GeneratorConfig, config: TrainingConfig, rng: torch.Generator):
+        self.config, self.rng = config, rng
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))
+            self.generator = Generator(model).to(memory_format=torch.channels_last)
+            self.discriminator = Discriminator(model).to(memory_format=torch.channels_last)
+        self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.optimiser_g = torch.optim.Adam(
+            self.generator.parameters(), config.lr, betas=(0.0, 0.99), foreach=True
+        )
+        # Lazy regularisation: Adam sees r1_every + 1 gradients where it saw r1_every (appendix B).
+        ratio = config.r1_every / (config.r1_every + 1)
+        self.optimiser_d = torch.optim.Adam(
+            self.discriminator.parameters(), config.lr * ratio, betas=(0.0, 0.99**ratio),
+            foreach=True,
+        )
+        self.steps = 0
+
+    @property
+    def images_seen(self) -> int:
+        """Real images shown so far."""
+        return self.steps * self.config.batch
+
+    def step(self, x: Float[Tensor, "n channels h w"]) -> GanLosses:
+        """One update of both networks on a batch of real images."""
+        self.steps += 1
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
+            fake = self.generator.synthesis(self._sample_codes(len(x)), fresh_noise=True)
+            logits_fake = self.discriminator(fake.detach())
+            logits_real = self.discriminator(x)
+        loss_d = functional.softplus(logits_fake).mean() + functional.softplus(-logits_real).mean()
+        self._descend(self.optimiser_d, loss_d)
+        if self.steps % self.config.r1_every == 0:
+            weight = self.config.r1_gamma / 2 * self.config.r1_every
+            self._descend(self.optimiser_d, weight * gradient_penalty(self.discriminator, x))
+        self.discriminator.requires_grad_(False)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
+            loss_g = functional.softplus(-self.discriminator(fake)).mean()
+        self._descend(self.optimiser_g, loss_g)
+        self.discriminator.requires_grad_(True)
+        self._average()
+        return GanLosses(
+            loss_g.item(), loss_d.item(), logits_real.mean().item(), logits_fake.mean().item()
+        )
+
+    def _sample_codes(self, n: int) -> Float[Tensor, "n layers dim"]:
+        config = self.generator.config
+        z = torch.randn(2 * n, config.dim, generator=self.rng)
+        w = self.generator.mapping(z)
+        self.generator.mapping.track_mean(w)
+        layer = torch.arange(config.layers)
+        cut = torch.randint(1, config.layers, (n, 1), generator=self.rng)
+        mixed = torch.rand(n, 1, generator=self.rng) < self.config.mixing
+        second = (mixed & (layer >= cut))[:, :, None]
+        return torch.where(second, w[n:, None], w[:n, None])
+
+    @staticmethod
+    def _descend(optimiser: torch.optim.Optimizer, loss: Float[Tensor, ""]) -> None:
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # The average forgets its random start: its window never exceeds a tenth of what was seen.
+        decay = min(self.config.ema_decay, 1 - 10 / (self.steps + 10))
+        for slow, fast in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
+            slow.lerp_(fast, 1 - decay)
+        for slow, fast in zip(self.ema.buffers(), self.generator.buffers(), strict=True):
+            slow.copy_(fast)
