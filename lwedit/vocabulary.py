@@ -22,7 +22,7 @@ __all__ = ["flatten_codes", "from_unit_range", "to_unit_range", "unflatten_codes
 
 def flatten_codes(w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers*dim"]:
     """Codes as points of one Euclidean space, layer after layer."""
-    return w.reshape(len(w), -1)
+    return w.flatten(1)
 
 
 def unflatten_codes(v: Float[Tensor, "n flat"], layers: int) -> Float[Tensor, "n layers dim"]:
@@ -33,7 +33,7 @@ def unflatten_codes(v: Float[Tensor, "n flat"], layers: int) -> Float[Tensor, "n
     """
     if v.shape[1] % layers:
         raise ValueError(f"v must have a multiple of layers = {layers} columns, got {v.shape[1]}.")
-    return v.reshape(len(v), layers, -1)
+    return v.unflatten(1, (layers, v.shape[1] // layers))
 
 
 def to_unit_range(

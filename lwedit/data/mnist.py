@@ -10,6 +10,7 @@ int32 an axis) followed by the values; type 8 is uint8.
 import gzip
 import hashlib
 import lzma
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -31,7 +32,7 @@ MNIST_SHA256 = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 _PREFIX = {"train": "train", "test": "t10k"}
-_OPENERS = {"": Path.read_bytes, ".gz": gzip.open, ".xz": lzma.open}
+_OPENERS = {"": open, ".gz": gzip.open, ".xz": lzma.open}
 
 
 class MnistDigits(NamedTuple):
@@ -80,9 +81,9 @@ def parse_idx(data: bytes) -> UInt8[np.ndarray, "..."]:
     if len(data) < start:
         raise ValueError(f"data must hold {axes} axis lengths, got {len(data)} bytes.")
     shape = struct.unpack(f">{axes}I", data[4:start])
-    expected = int(np.prod(shape, dtype=np.int64))
-    if len(data) - start != expected:
-        raise ValueError(f"data must hold {expected} values after its header, got {len(data) - start}.")
+    expected, found = math.prod(shape), len(data) - start
+    if found != expected:
+        raise ValueError(f"data must hold {expected} values after its header, got {found}.")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
@@ -92,9 +93,10 @@ def _read_checked(folder: Path, name: str) -> bytes:
         if not path.is_file():
             continue
         try:
-            data = opener(path) if suffix == "" else opener(path).read()
+            with opener(path, "rb") as file:
+                data = file.read()
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-            raise ValueError(f"{path} must be a whole compressed file, got: {error}.") from error
+            raise ValueError(f"{path} must be a whole file, got: {error}.") from error
         digest = hashlib.sha256(data).hexdigest()
         if digest != MNIST_SHA256[name]:
             raise ValueError(

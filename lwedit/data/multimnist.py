@@ -3,9 +3,9 @@
 The paper edits "images with 1 to 4 MNIST digits". An image is made slot by slot: every slot
 proposes many positions at once and takes the first whose ink box, grown by `gap` pixels,
 misses the boxes already there; an image in which a slot finds no room is begun again. Count
-is uniform on [min_digits, max_digits], class and position uniform, so nothing in an image
-tells one digit's place or class from another's. The truth (count, classes, boxes) is exact
-because the images are made from it.
+is uniform on [min_digits, max_digits]; digits are drawn from their pool with equal chance, so
+classes come in MNIST's own shares (9 to 11 %); a place is uniform among those still free. The
+truth (count, classes, boxes) is exact because the images are made from it.
 
 Three pools of digits never mix, so that no judge has seen a digit of the images it judges:
 `domain` (MNIST training digits 0-29,999) for the generator, the encoder and the codes,
@@ -36,6 +36,7 @@ Pool = Literal["domain", "judges", "heldout"]
 
 _INK = 40  # a pixel fainter than this is the resampling's blur, not ink
 _PROPOSALS = 48
+_ROUNDS = 1000
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class MultiMnistConfig:
             raise ValueError(
                 f"max_digits = {self.max_digits} patches of {self.patch} px must fit into "
                 f"{self.size} x {self.size} px; take a smaller patch or a larger size."
+            )
+        if self.max_digits and self.patch + 2 * self.gap > self.size:
+            raise ValueError(
+                f"patch = {self.patch} px and a gap of {self.gap} px on both sides must fit into "
+                f"{self.size} px; take a smaller patch or a larger size."
             )
 
     @classmethod
@@ -118,13 +124,22 @@ def digits_for(pool: Pool, config: MultiMnistConfig, folder: Path | None = None)
 
 
 def prepare_digits(mnist: MnistDigits, config: MultiMnistConfig) -> Digits:
-    """Resize digits to their patch (antialiased bilinear) and find their ink."""
+    """Resize digits to their patch (antialiased bilinear) and find their ink.
+
+    Raises:
+        ValueError: If a digit is blank once resized.
+    """
     ink = torch.from_numpy(mnist.images.copy())[:, None].float()
     ink = torch.nn.functional.interpolate(
         ink, size=(config.patch, config.patch), mode="bilinear", antialias=True
     )
     images = ink[:, 0].round().clamp(0, 255).to(torch.uint8).numpy()
     dark = images >= _INK
+    if not (inked := dark.any(axis=(1, 2))).all():
+        raise ValueError(
+            f"mnist must hold ink of at least {_INK} in every digit once resized to "
+            f"{config.patch} px, got none in digit {inked.argmin()}."
+        )
     top, bottom = _extent(dark.any(axis=2))
     left, right = _extent(dark.any(axis=1))
     boxes = np.stack([top, left, bottom, right], axis=1)
@@ -144,16 +159,26 @@ def make_multimnist(
 
     Returns:
         Images with their truth.
+
+    Raises:
+        ValueError: If the digits do not fit into the images, however often they are drawn.
     """
     slots = max(config.max_digits, 1)
     counts = rng.integers(config.min_digits, config.max_digits, size=n, endpoint=True)
     chosen = rng.integers(len(digits.labels), size=(n, slots))
     boxes = np.full((n, slots, 4), -1)
     todo = np.flatnonzero(counts > 0)
-    while len(todo):
+    for _ in range(_ROUNDS):
+        if not len(todo):
+            break
         boxes[todo], placed = _place(digits.boxes[chosen[todo]], counts[todo], config, rng)
         todo = todo[~placed]
         chosen[todo] = rng.integers(len(digits.labels), size=(len(todo), slots))
+    if len(todo):
+        raise ValueError(
+            f"digits must find room in {config.size} x {config.size} px, but {counts[todo].max()} "
+            f"of them did not in {_ROUNDS} rounds; take fewer, a smaller patch or a larger size."
+        )
     empty = np.arange(slots) >= counts[:, None]
     boxes[empty] = -1
     classes = np.where(empty, -1, digits.labels[chosen].astype(np.int64))

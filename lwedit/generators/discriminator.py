@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lwedit.generators.stylegan2 import EqualLinear, GeneratorConfig
+from lwedit.generators.stylegan2 import EqualLinear, GeneratorConfig, at_least_float32
 
 __all__ = ["Discriminator", "minibatch_deviation"]
 
@@ -29,7 +29,7 @@ def minibatch_deviation(
     """
     n, c, height, width = x.shape
     group = group if n % group == 0 else n
-    deviation = x.float().reshape(group, n // group, c, height, width)
+    deviation = at_least_float32(x).reshape(group, n // group, c, height, width)
     deviation = (deviation.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
     feature = deviation.repeat(group)[:, None, None, None].expand(n, 1, height, width)
     return torch.cat([x, feature.to(x.dtype)], dim=1)
@@ -103,10 +103,11 @@ class Discriminator(nn.Module):
         self.out = EqualLinear(widths[-1], 1)
 
     def forward(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, " n"]:
+        """x -> one logit an image."""
         x = x.contiguous(memory_format=torch.channels_last)
         x = functional.leaky_relu_(self.from_image(x), 0.2)
         for block in self.blocks:
             x = block(x)
         x = functional.leaky_relu_(self.conv(minibatch_deviation(x)), 0.2)
         x = functional.leaky_relu(self.fc(x.flatten(1)), 0.2) * _GAIN
-        return self.out(x)[:, 0].float()
+        return at_least_float32(self.out(x)[:, 0])

@@ -8,6 +8,8 @@ minutes since the last one.
 
 import argparse
 import json
+import signal
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -34,6 +36,8 @@ def main(arguments: list[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
     torch.set_num_threads(args.threads)
     keep_freed_memory()
+    for name in (signal.SIGINT, signal.SIGTERM):  # both end in a checkpoint, also in the background
+        signal.signal(name, lambda *_: sys.exit(130))
     preset = MultiMnistConfig.paper() if args.size == 128 else MultiMnistConfig()
     channels = (128, 128, 64, 32, 16, 16)[: int(np.log2(args.size)) - 1]
     model = GeneratorConfig(size=args.size, dim=args.dim, channels=channels)
@@ -79,7 +83,7 @@ def _run(
     try:
         while trainer.images_seen < args.images:
             chunk = to_unit_range(make_multimnist(digits, _CHUNK, preset, draw).images)
-            for x in chunk.split(args.batch)[: (args.images - trainer.images_seen) // args.batch + 1]:
+            for x in chunk[: args.images - trainer.images_seen].split(args.batch):
                 losses = trainer.step(x)
                 bar.update(len(x))
                 if time.monotonic() - saved > 60 * args.minutes:
@@ -144,7 +148,7 @@ def load_checkpoint(trainer: GanTrainer, folder: Path) -> None:
     trainer.discriminator.load_state_dict(load_file(folder / "discriminator.safetensors"))
     for name, optimiser in (("g", trainer.optimiser_g), ("d", trainer.optimiser_d)):
         _restore_moments(optimiser, load_file(folder / f"optimiser_{name}.safetensors"))
-    trainer.steps = state["steps"]
+    trainer.steps, trainer.images_seen = state["steps"], state["images"]
 
 
 def _second_moments(optimiser: torch.optim.Adam) -> dict[str, torch.Tensor]:

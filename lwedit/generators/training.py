@@ -10,7 +10,9 @@ doubles the cost of a step, and no bar of this project measures what it smooths.
 a step share one batch of generated images, which saves one of five passes.
 """
 
+import collections.abc
 import copy
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,19 +75,30 @@ def gradient_penalty(
     return slope.square().sum(dim=(1, 2, 3)).mean()
 
 
+@contextmanager
+def _seeded_by(rng: torch.Generator) -> collections.abc.Generator[None, None, None]:
+    """Draw from torch's global state, seeded by `rng` and put back afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))
+        yield
+
+
 class GanTrainer:
     """The two networks, their optimisers and the averaged generator.
 
     Args:
         model: Sizes of the networks.
         config: Settings.
-        rng: Source of the first weights, of z and of style mixing.
+        rng: Source of the first weights, of z, of style mixing and of pixel noise.
+
+    Attributes:
+        steps: Updates so far.
+        images_seen: Real images shown so far.
     """
 
     def __init__(self, model: GeneratorConfig, config: TrainingConfig, rng: torch.Generator):
         self.config, self.rng = config, rng
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))
+        with _seeded_by(rng):
             self.generator = Generator(model).to(memory_format=torch.channels_last)
             self.discriminator = Discriminator(model).to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
@@ -99,17 +112,14 @@ class GanTrainer:
             foreach=True,
         )
         self.steps = 0
-
-    @property
-    def images_seen(self) -> int:
-        """Real images shown so far."""
-        return self.steps * self.config.batch
+        self.images_seen = 0  # counted: a last batch is short, a resumed one of another size
 
     def step(self, x: Float[Tensor, "n channels h w"]) -> GanLosses:
         """One update of both networks on a batch of real images."""
         self.steps += 1
+        self.images_seen += len(x)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
-            fake = self.generator.synthesis(self._sample_codes(len(x)), fresh_noise=True)
+            fake = self._sample_images(len(x))
             logits_fake = self.discriminator(fake.detach())
             logits_real = self.discriminator(x)
         loss_d = functional.softplus(logits_fake).mean() + functional.softplus(-logits_real).mean()
@@ -126,6 +136,11 @@ class GanTrainer:
         return GanLosses(
             loss_g.item(), loss_d.item(), logits_real.mean().item(), logits_fake.mean().item()
         )
+
+    def _sample_images(self, n: int) -> Float[Tensor, "n channels h w"]:
+        w = self._sample_codes(n)
+        with _seeded_by(self.rng):  # pixel noise comes from torch's global state
+            return self.generator.synthesis(w, fresh_noise=True)
 
     def _sample_codes(self, n: int) -> Float[Tensor, "n layers dim"]:
         config = self.generator.config

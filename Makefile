@@ -1,0 +1,34 @@
+# Every target sets up .venv by itself, and again only when a requirements file changed.
+PYTHON ?= $(shell for p in python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
+PIP = .venv/bin/python -m pip --disable-pip-version-check install -q
+
+help:
+	@echo "make bench    run the benchmark: results, tables, figures"
+	@echo "make test     run all tests"
+	@echo "make app      start the demo"
+	@echo "make figures  draw the figures again from the results"
+
+bench: .venv/.runtime
+	.venv/bin/python benchmark/run.py --methods lw lt
+
+test: .venv/.dev
+	.venv/bin/python -m pytest -q
+
+app: .venv/.runtime
+	.venv/bin/python app.py
+
+figures: .venv/.runtime
+	.venv/bin/python benchmark/run.py --figures-only
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.runtime: requirements.txt | .venv/bin/python
+	$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.runtime
+	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+.PHONY: help bench test app figures

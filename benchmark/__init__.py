@@ -1,0 +1,1 @@
+"""The benchmark: methods, measured on one footing. Start at `run.py`."""

@@ -1,0 +1,86 @@
+"""Fig. 6: input, reconstruction, and what each method makes of it when asked for one more digit.
+
+Every row is a held-out image; under each edited picture stand the latent classifier's verdict
+and the judge's count, so that an edit that convinces only the classifier is plain to see.
+"""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from baselines import METHODS
+from benchmark.measure import READINGS
+from benchmark.presets import RunConfig
+from benchmark.report import LABELS
+from benchmark.stages import CellKey, load_cell, methods_of
+from lwedit.domains import DigitsDomain
+from lwedit.vocabulary import from_unit_range
+
+__all__ = ["draw_examples"]
+
+_ROWS = 4
+
+
+def draw_examples(domain: DigitsDomain, config: RunConfig, out: Path, reading: str = READINGS[0]) -> Path:
+    """Draw the first held-out images of every task under every method of the run.
+
+    Returns:
+        Path of the PNG.
+    """
+    heldout = domain.latents("heldout")
+    images = domain.images("heldout")
+    methods = [name for name in methods_of(config) if name not in ("none", "random")]
+    tasks = [task for task in domain.tasks if task.name in config.tasks]
+    columns = 2 + len(methods)
+    with mpl.rc_context({"font.size": 7, "font.family": "DejaVu Sans"}):
+        figure = Figure(figsize=(1.15 * columns, 1.28 * _ROWS * len(tasks)), dpi=160)
+        axes = figure.subplots(_ROWS * len(tasks), columns, squeeze=False)
+        for block, task in enumerate(tasks):
+            tested = np.load(out / "tested.npz")[task.attribute][:_ROWS]
+            w = heldout.w[torch.from_numpy(tested)]
+            rows = axes[block * _ROWS : (block + 1) * _ROWS]
+            _column(rows, 0, f"{task.name}\ninput", images.images[tested], None)
+            _column(rows, 1, "reconstruction", _pixels(domain, w), domain)
+            for j, name in enumerate(methods, start=2):
+                key = CellKey(name, task.name, config.seeds[0])
+                cell = load_cell(key, reading, out)
+                folder = out / "editors" / f"{name}_{task.attribute}_{key.seed}"
+                editor = METHODS[name].load(folder, domain.space)
+                w_edit = editor.edit(w, torch.from_numpy(cell.alpha[:_ROWS]))
+                label = LABELS.get(name, name)
+                _column(rows, j, label, _pixels(domain, w_edit), domain, cell.flipped, task.count)
+        figure.tight_layout(pad=0.4)
+        path = out / "fig6.png"
+        figure.savefig(path)
+    return path
+
+
+def _pixels(domain: DigitsDomain, w: torch.Tensor) -> np.ndarray:
+    return from_unit_range(domain.generate(w))
+
+
+def _column(
+    rows: np.ndarray,
+    j: int,
+    title: str,
+    pixels: np.ndarray,
+    domain: DigitsDomain | None,
+    flipped: np.ndarray | None = None,
+    count: int = 0,
+) -> None:
+    from lwedit.vocabulary import to_unit_range
+
+    seen = None if domain is None else domain.score(to_unit_range(pixels)).count.tolist()
+    for i, axis in enumerate(rows[:, j]):
+        axis.imshow(pixels[i, 0], cmap="gray_r", vmin=0, vmax=255)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        if i == 0:
+            axis.set_title(title)
+        if seen is not None:
+            verdict = "" if flipped is None else f"latent {count + int(flipped[i])}, "
+            wrong = flipped is not None and flipped[i] and seen[i] <= count
+            axis.set_xlabel(f"{verdict}judge {seen[i]}", color="#b00020" if wrong else "black")

@@ -1,0 +1,134 @@
+"""One cell of Table 2: one editor on one task, every image kept.
+
+For "add a digit to images of n digits" the paper raises alpha until the latent classifier
+says that all codes have n + 1 digits and asks an image classifier how many images do. Both
+readings of that sentence are measured:
+
+    per image     each code gets the smallest alpha of the grid that flips *its* verdict
+    one for all   all codes get the smallest alpha at which every verdict is flipped, or, if the
+                  grid holds none, the smallest at which most are
+
+In both, only codes whose verdict did flip are counted, as in "given 100 % latent change".
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from lwedit.classifier import LatentClassifier
+from lwedit.domains import DigitsDomain, EditTask
+from lwedit.domains.digits import DigitScores
+from lwedit.editors import Editor
+from lwedit.vocabulary import flatten_codes
+
+__all__ = ["READINGS", "Cell", "TestCodes", "measure_cell", "select_alpha"]
+
+READINGS = ("one for all", "per image")
+
+
+class TestCodes(NamedTuple):
+    """Held-out codes of one task that the judge still counts right after reconstruction.
+
+    Attributes:
+        w: Source codes.
+        index: Their rows among the held-out images.
+        before: What the judges see in their reconstructions.
+        left_out: Images of this count whose reconstruction is miscounted.
+        targets: Held-out codes of images that really have one digit more.
+        target_spread: Mean distance from a target code to the nearest other one.
+    """
+
+    w: Float[Tensor, "n layers dim"]
+    index: Int[np.ndarray, " n"]
+    before: DigitScores
+    left_out: int
+    targets: Float[Tensor, "m layers dim"]
+    target_spread: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Measurements of one editor, one task, one reading; arrays have an entry an image.
+
+    Attributes:
+        alpha: Strength used.
+        flipped: Latent classifier says n + 1 or more.
+        more: Judge counts n + 1 or more.
+        exact: Judge counts n + 1.
+        kept: Every digit of the reconstruction is still there, by the classes judge.
+        distance: To the nearest held-out target code, in units of `target_spread`.
+    """
+
+    alpha: Float[np.ndarray, " n"]
+    flipped: Bool[np.ndarray, " n"]
+    more: Bool[np.ndarray, " n"]
+    exact: Bool[np.ndarray, " n"]
+    kept: Bool[np.ndarray, " n"]
+    distance: Float[np.ndarray, " n"]
+
+
+def select_alpha(
+    flipped: Bool[Tensor, "alphas n"], alphas: Float[Tensor, " alphas"], reading: str
+) -> Float[Tensor, " n"]:
+    """The strength of each image under one reading.
+
+    Args:
+        flipped: Verdicts over a grid of strengths.
+        alphas: The grid, rising.
+        reading: One of `READINGS`.
+    """
+    if reading == "one for all":
+        share = flipped.float().mean(dim=1)
+        best = int((share >= share.max()).int().argmax())  # argmax of a mask: its first True
+        return alphas[best].expand(flipped.shape[1]).clone()
+    first = flipped.int().argmax(dim=0)
+    return torch.where(flipped.any(dim=0), alphas[first], alphas[-1])
+
+
+@torch.no_grad()
+def measure_cell(
+    editor: Editor,
+    classifier: LatentClassifier,
+    domain: DigitsDomain,
+    task: EditTask,
+    codes: TestCodes,
+    alphas: Float[Tensor, " alphas"],
+) -> dict[str, Cell]:
+    """Edit, draw and judge the codes of one task.
+
+    Returns:
+        One cell a reading.
+    """
+    k = classifier.attributes.index(task.attribute)
+    verdicts = torch.stack([classifier(editor.edit(codes.w, a.item()))[:, k] > 0 for a in alphas])
+    return {
+        reading: _measure(editor, classifier, domain, task, codes, k,
+                          select_alpha(verdicts, alphas, reading))
+        for reading in READINGS
+    }
+
+
+def _measure(
+    editor: Editor,
+    classifier: LatentClassifier,
+    domain: DigitsDomain,
+    task: EditTask,
+    codes: TestCodes,
+    k: int,
+    alpha: Float[Tensor, " n"],
+) -> Cell:
+    w_edit = editor.edit(codes.w, alpha)
+    after = domain.score(domain.generate(w_edit))
+    nearest = torch.cdist(flatten_codes(w_edit), flatten_codes(codes.targets)).min(dim=1).values
+    return Cell(
+        alpha=alpha.numpy(),
+        flipped=(classifier(w_edit)[:, k] > 0).numpy(),
+        more=(after.count >= task.count + 1).numpy(),
+        exact=(after.count == task.count + 1).numpy(),
+        kept=(after.classes >= codes.before.classes).all(dim=1).numpy(),
+        distance=(nearest / codes.target_spread).numpy(),
+    )

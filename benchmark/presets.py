@@ -1,0 +1,56 @@
+"""Every setting of a run, and the presets, in one visible table."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+__all__ = ["PRESETS", "RunConfig"]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A run of the digits benchmark.
+
+    Attributes:
+        methods: Names from `baselines.METHODS`.
+        floors: Whether the floors and the ceiling stand beside the methods.
+        tasks: Edits, such as "1→2".
+        seeds: Seeds; each has its own split of the codes, latent classifier and editors.
+        train_codes: How many of the 25,000 codes to use.
+        test_images: Held-out images a task, before those with a miscounted reconstruction go.
+        alpha_max: Largest strength tried.
+        alpha_step: Spacing of the strengths tried.
+        classifier_hidden: Hidden widths of the latent classifier.
+        bootstrap: Resamples behind each interval.
+    """
+
+    methods: tuple[str, ...] = ("lw", "lt")
+    floors: bool = True
+    tasks: tuple[str, ...] = ("1→2", "2→3", "3→4")
+    seeds: tuple[int, ...] = (0, 1, 2)
+    train_codes: int = 25_000
+    test_images: int = 1_000
+    alpha_max: float = 4.0
+    alpha_step: float = 0.05
+    classifier_hidden: tuple[int, ...] = (512, 256)
+    bootstrap: int = 2_000
+
+    def __post_init__(self) -> None:
+        if not self.seeds:
+            raise ValueError("seeds must name at least one seed, got none.")
+        if not 0 < self.alpha_step <= self.alpha_max:
+            raise ValueError(
+                f"alpha_step must lie in (0, alpha_max], got {self.alpha_step} "
+                f"with alpha_max = {self.alpha_max}."
+            )
+
+
+_CHANGES: dict[str, dict[str, Any]] = {
+    "smoke": {"seeds": (0,), "train_codes": 4_000, "test_images": 100, "bootstrap": 200,
+              "alpha_step": 0.1},
+    "default": {},
+    "paper": {"seeds": (0, 1, 2, 3, 4), "methods": ("lw", "lw_star", "lt", "lt_star")},
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    name: {field.name: field.default for field in fields(RunConfig)} | changes
+    for name, changes in _CHANGES.items()
+}

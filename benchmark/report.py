@@ -1,0 +1,181 @@
+"""Table 2 from the cells of a run folder, and from nothing else.
+
+results.csv has a row a (method, task, reading, seed); table2.md, .csv and .json average the
+seeds and carry 95 % intervals from a bootstrap over images. The paper's numbers stand in a
+column of their own.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.measure import READINGS, Cell
+from benchmark.paper import TABLE_2
+from benchmark.presets import RunConfig
+from benchmark.stages import CellKey, load_cell, methods_of
+from benchmark.statistics import Interval, bootstrap_mean
+
+__all__ = ["LABELS", "write_report"]
+
+LABELS = {
+    "none": "no edit",
+    "random": "random direction",
+    "centroids": "class centroids",
+    "gaussian_ot": "Gaussian OT",
+    "lt_star": "LT(*)",
+    "lt": "LT",
+    "lw_star": "LW(*)",
+    "lw": "LW",
+    "nearest": "nearest real target",
+}
+_COLUMNS = ("actual", "exact", "kept", "latent", "alpha", "distance")
+
+
+def write_report(config: RunConfig, out: Path) -> Path:
+    """Write results.csv and table2.{md,csv,json}.
+
+    Returns:
+        Path of the Markdown table.
+
+    Raises:
+        FileNotFoundError: If a cell is missing.
+        ValueError: If a cell is damaged or not finite.
+    """
+    cells = {
+        (method, task, reading): [
+            load_cell(CellKey(method, task, seed), reading, out) for seed in config.seeds
+        ]
+        for reading in READINGS
+        for task in config.tasks
+        for method in methods_of(config)
+    }
+    _write_results(config, cells, out)
+    rng = np.random.default_rng(0)
+    rows = [
+        {"reading": reading, "task": task, "method": method}
+        | _summary(seeds, config.bootstrap, rng)
+        | {"paper": TABLE_2.get(method, {}).get(task)}
+        for (method, task, reading), seeds in cells.items()
+    ]
+    _replace(out / "table2.json", json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    with (out / "table2.csv.tmp").open("w", newline="") as file:
+        flat = [_flatten(row) for row in rows]
+        writer = csv.DictWriter(file, fieldnames=list(flat[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat)
+    (out / "table2.csv.tmp").replace(out / "table2.csv")
+    path = out / "table2.md"
+    _replace(path, _markdown(config, rows, out))
+    return path
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _summary(
+    seeds: list[Cell], resamples: int, rng: np.random.Generator
+) -> dict[str, Interval | int]:
+    """Means over images and seeds; see the legend in `_markdown`."""
+
+    def stack(name: str) -> np.ndarray:
+        return np.stack([getattr(cell, name) for cell in seeds], axis=1).astype(np.float64)
+
+    flipped, more = stack("flipped"), stack("more")
+    every = np.ones_like(flipped)
+    measured = {
+        "actual": (more, flipped),
+        "exact": (stack("exact"), flipped),
+        "kept": (stack("kept"), flipped * more),
+        "latent": (flipped, every),
+        "alpha": (stack("alpha"), every),
+        "distance": (stack("distance"), every),
+    }
+    summary: dict[str, Interval | int] = {
+        name: bootstrap_mean(values, counted, resamples, rng)
+        for name, (values, counted) in measured.items()
+    }
+    return summary | {"images": len(flipped), "seeds": len(seeds)}
+
+
+def _write_results(
+    config: RunConfig, cells: dict[tuple[str, str, str], list[Cell]], out: Path
+) -> None:
+    with (out / "results.csv.tmp").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["method", "task", "reading", "seed", "images", *_COLUMNS])
+        for (method, task, reading), seeds in cells.items():
+            for seed, cell in zip(config.seeds, seeds, strict=True):
+                one = _summary([cell], 1, np.random.default_rng(0))
+                values = [f"{one[name].mean:.6f}" for name in _COLUMNS]
+                writer.writerow([method, task, reading, seed, len(cell.alpha), *values])
+    (out / "results.csv.tmp").replace(out / "results.csv")
+
+
+def _flatten(row: dict) -> dict:
+    flat = {}
+    for name, value in row.items():
+        if isinstance(value, Interval):
+            flat |= {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _markdown(config: RunConfig, rows: list[dict], out: Path) -> str:
+    facts = json.loads((out / "facts.json").read_text())
+    accuracy = [
+        json.loads((out / f"classifier_{seed}.json").read_text()) for seed in config.seeds
+    ]
+    text = ["# Table 2: adding a digit", ""]
+    for reading in READINGS:
+        text += [f"## alpha: {reading}", ""]
+        text += [
+            "| edit | method | actual change | exactly n+1 | digits kept | latent change "
+            "| alpha | distance to targets | paper |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        ]
+        for row in (row for row in rows if row["reading"] == reading):
+            paper = "" if row["paper"] is None else f"{row['paper']:.2f}"
+            text.append(
+                f"| {row['task']} | {LABELS.get(row['method'], row['method'])} "
+                f"| {_show(row['actual'])} | {_show(row['exact'])} | {_show(row['kept'])} "
+                f"| {row['latent'].mean:.3f} | {row['alpha'].mean:.2f} "
+                f"| {row['distance'].mean:.2f} | {paper} |"
+            )
+        text.append("")
+    images = ", ".join(
+        f"{name}: {facts['measured'][name]} images ({facts['left_out'][name]} left out)"
+        for name in config.tasks
+    )
+    latent = ", ".join(
+        f"{name} {min(a[name] for a in accuracy):.3f}" for name in config.tasks
+    )
+    text += [
+        f"Seeds {', '.join(map(str, config.seeds))}; brackets are 95 % bootstrap intervals over "
+        f"images ({config.bootstrap} resamples, seeds averaged). {images}; left out are held-out "
+        "images whose reconstruction the count judge already miscounts.",
+        "",
+        "Actual change: the count judge sees n + 1 digits or more, among codes whose latent "
+        "verdict flipped. Digits kept: every digit of the reconstruction is still there by the "
+        "classes judge, among images that changed. Distance: to the nearest held-out target "
+        "code, 1 is that of a real target code.",
+        "",
+        f"Judges on {facts['heldout_images']} held-out real images: count "
+        f"{facts['count_judge_real']:.4f}, all classes {facts['classes_judge_real']:.4f}. "
+        f"Reconstructions: count kept {facts['reconstruction_count_kept']:.4f}, all classes kept "
+        f"{facts['reconstruction_classes_kept']:.4f}, SSIM {facts['reconstruction_ssim']:.3f}. "
+        f"Latent classifier, n against n + 1 on held-out codes, worst seed: {latent}.",
+        "",
+    ]
+    return "\n".join(text)
+
+
+def _show(interval: Interval) -> str:
+    if not np.isfinite(interval.mean):
+        return "no image"
+    return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"

@@ -1,0 +1,210 @@
+"""The stages of a run: codes, classifiers, editors, cells. Each leaves its files in the run folder.
+
+A cell that is already there is read, not computed again, so an interrupted run goes on where
+it stopped.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator
+from tqdm import tqdm
+
+from baselines import METHODS
+from benchmark.measure import READINGS, Cell, TestCodes, measure_cell
+from benchmark.presets import RunConfig
+from lwedit.classifier import ClassifierConfig, LatentClassifier
+from lwedit.domains import DigitsDomain, EditTask
+from lwedit.editors import FitData
+from lwedit.latents import LatentSet
+from lwedit.vocabulary import flatten_codes, from_unit_range
+
+__all__ = ["CellKey", "FLOORS", "load_cell", "measure_all", "methods_of"]
+
+FLOORS = ("none", "random", "centroids", "gaussian_ot", "nearest")
+
+
+class CellKey(NamedTuple):
+    """Which editor on which task."""
+
+    method: str
+    task: str
+    seed: int
+
+    def path(self, out: Path, reading: str) -> Path:
+        """File of the cell in the run folder."""
+        task = self.task.replace("→", "to")
+        return out / "cells" / f"{self.method}_{task}_{self.seed}_{reading.replace(' ', '-')}.npz"
+
+
+def methods_of(config: RunConfig) -> tuple[str, ...]:
+    """Methods in the order of the tables: floors, what was asked for, the ceiling."""
+    if not config.floors:
+        return config.methods
+    floors = [name for name in FLOORS if name not in config.methods]
+    return (*floors[:-1], *config.methods, floors[-1]) if floors else config.methods
+
+
+def measure_all(domain: DigitsDomain, config: RunConfig, out: Path) -> None:
+    """Fit and measure everything that the run folder lacks."""
+    (out / "cells").mkdir(parents=True, exist_ok=True)
+    train = domain.latents("train", progress=True)
+    heldout = domain.latents("heldout", progress=True)
+    train = train.subset(torch.arange(min(config.train_codes, len(train))))
+    tasks = [task for task in domain.tasks if task.name in config.tasks]
+    tests = {task.name: _test_codes(domain, task, heldout, config) for task in tasks}
+    _write_facts(domain, out, heldout, tests)
+    alphas = torch.arange(1, round(config.alpha_max / config.alpha_step) + 1) * config.alpha_step
+    todo = [CellKey(m, t.name, s) for s in config.seeds for t in tasks for m in methods_of(config)]
+    bar = tqdm(todo, "cells", unit="cell")
+    for seed, part in _by_seed(bar):
+        split = torch.randperm(len(train), generator=Generator().manual_seed(seed))
+        cut = int(0.9 * len(train))
+        parts = train.subset(split[:cut]), train.subset(split[cut:])
+        classifier: LatentClassifier | None = None
+        for key in part:
+            if all(key.path(out, reading).exists() for reading in READINGS):
+                continue
+            if classifier is None:
+                settings = ClassifierConfig(hidden=config.classifier_hidden)
+                rng = Generator().manual_seed(seed)
+                classifier = LatentClassifier.fit(parts[0], settings, rng, progress=True)
+                _write_classifier_facts(classifier, heldout, domain, tasks, seed, out)
+            bar.set_postfix_str(f"{key.method} {key.task} seed {key.seed}")
+            task = next(task for task in tasks if task.name == key.task)
+            _measure_key(key, task, classifier, parts, domain, tests[task.name], alphas, out)
+
+
+def load_cell(key: CellKey, reading: str, out: Path) -> Cell:
+    """Read a measured cell.
+
+    Raises:
+        FileNotFoundError: If it was never measured.
+        ValueError: If it is damaged or holds a number that is not finite.
+    """
+    path = key.path(out, reading)
+    if not path.exists():
+        raise FileNotFoundError(f"cell must be measured before the report, missing: {path}.")
+    with np.load(path, allow_pickle=False) as file:
+        cell = Cell(**{name: file[name] for name in Cell.__dataclass_fields__})
+    for name, values in asdict(cell).items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"cell must be finite, {name} is not in {path}.")
+    return cell
+
+
+def _by_seed(keys: Iterator[CellKey]) -> Iterator[tuple[int, Iterator[CellKey]]]:
+    from itertools import groupby
+
+    yield from groupby(keys, key=lambda key: key.seed)
+
+
+def _of_count(latents: LatentSet, count: int) -> torch.Tensor:
+    """Mask of the codes whose image really has `count` digits."""
+    columns = [latents.labels(f"at_least_{n}") for n in (2, 3, 4)]
+    return 1 + sum(columns) == count
+
+
+def _test_codes(
+    domain: DigitsDomain, task: EditTask, heldout: LatentSet, config: RunConfig
+) -> TestCodes:
+    index = _of_count(heldout, task.count).nonzero()[:, 0][: config.test_images]
+    w = heldout.w[index]
+    scores = domain.score(domain.generate(w))
+    good = scores.count == task.count
+    targets = flatten_codes(heldout.w[_of_count(heldout, task.count + 1)])
+    spread = torch.cdist(targets, targets).fill_diagonal_(torch.inf).min(dim=1).values.mean()
+    return TestCodes(
+        w=w[good],
+        index=index[good].numpy(),
+        before=type(scores)(*(field[good] for field in scores)),
+        left_out=int((~good).sum()),
+        targets=heldout.w[_of_count(heldout, task.count + 1)],
+        target_spread=spread.item(),
+    )
+
+
+def _measure_key(
+    key: CellKey,
+    task: EditTask,
+    classifier: LatentClassifier,
+    parts: tuple[LatentSet, LatentSet],
+    domain: DigitsDomain,
+    codes: TestCodes,
+    alphas: torch.Tensor,
+    out: Path,
+) -> None:
+    near = [
+        part.subset(_of_count(part, task.count) | _of_count(part, task.count + 1))
+        for part in parts
+    ]
+    start = time.perf_counter()
+    editor = METHODS[key.method].fit(
+        FitData(near[0], near[1], classifier, task.attribute, key.seed)
+    )
+    seconds = time.perf_counter() - start
+    editor.save(out / "editors" / f"{key.method}_{task.attribute}_{key.seed}")
+    for reading, cell in measure_cell(editor, classifier, domain, task, codes, alphas).items():
+        path = key.path(out, reading)
+        with path.with_suffix(".tmp").open("wb") as file:
+            np.savez(file, seconds=seconds, **asdict(cell))
+        path.with_suffix(".tmp").replace(path)
+
+
+def _write_facts(
+    domain: DigitsDomain, out: Path, heldout: LatentSet, tests: dict[str, TestCodes]
+) -> None:
+    """What the networks can do before any edit, on the held-out images."""
+    path = out / "facts.json"
+    if path.exists():
+        return
+    from torchmetrics.functional.image import structural_similarity_index_measure as ssim
+
+    from lwedit.vocabulary import to_unit_range
+
+    images = domain.images("heldout")
+    x = to_unit_range(images.images)
+    y = domain.generate(heldout.w)
+    real, again = domain.score(x), domain.score(y)
+    counts = torch.from_numpy(images.counts)
+    classes = torch.stack([(torch.from_numpy(images.classes) == c).sum(1) for c in range(10)], 1)
+    facts = {
+        "heldout_images": len(x),
+        "count_judge_real": _rate(real.count == counts),
+        "classes_judge_real": _rate((real.classes == classes).all(dim=1)),
+        "reconstruction_count_kept": _rate(again.count == counts),
+        "reconstruction_classes_kept": _rate((again.classes == classes).all(dim=1)),
+        "reconstruction_ssim": float(ssim((y + 1) / 2, (x + 1) / 2, data_range=1.0)),
+        "left_out": {name: codes.left_out for name, codes in tests.items()},
+        "measured": {name: len(codes.w) for name, codes in tests.items()},
+    }
+    _ = from_unit_range
+    path.with_suffix(".tmp").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    path.with_suffix(".tmp").replace(path)
+
+
+def _rate(hit: torch.Tensor) -> float:
+    return hit.float().mean().item()
+
+
+def _write_classifier_facts(
+    classifier: LatentClassifier,
+    heldout: LatentSet,
+    domain: DigitsDomain,
+    tasks: list[EditTask],
+    seed: int,
+    out: Path,
+) -> None:
+    accuracy = {}
+    for task in tasks:
+        near = _of_count(heldout, task.count) | _of_count(heldout, task.count + 1)
+        both = heldout.subset(near)
+        accuracy[task.name] = classifier.accuracy(both)[both.column(task.attribute)].item()
+    path = out / f"classifier_{seed}.json"
+    path.write_text(json.dumps(accuracy, indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,119 @@
+"""The affine displacement H of Eq. 1, and editors that consist of one.
+
+    per_layer    H(w)_l = W_l w_l + c_l      weight (layers, dim, dim), bias (layers, dim)
+    full         H(w)   = W flat(w) + c      weight (flat, flat), bias (flat,)
+    translation  H(w)_l = c_l                no weight, bias (layers, dim)
+
+The paper says "affine" and not which; LT, its rival, is per layer. Which one of the three a map
+is, follows from the shapes of its tensors, so a saved editor needs no flag.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lwedit.editors.base import Editor
+from lwedit.latents import Space
+from lwedit.vocabulary import flatten_codes, unflatten_codes
+
+__all__ = ["AffineEditor", "AffineMap", "Shape"]
+
+Shape = Literal["per_layer", "full", "translation"]
+
+
+@dataclass(frozen=True)
+class AffineMap:
+    """H, as tensors.
+
+    Attributes:
+        weight: (layers, dim, dim), (flat, flat), or None for a translation. Rows are outputs.
+        bias: (layers, dim), or (flat,) beside a full weight.
+    """
+
+    weight: Float[Tensor, "layers dim dim"] | Float[Tensor, "flat flat"] | None
+    bias: Float[Tensor, "layers dim"] | Float[Tensor, " flat"]
+
+    @property
+    def shape(self) -> Shape:
+        """Which of the three forms this is."""
+        if self.weight is None:
+            return "translation"
+        return "full" if self.weight.ndim == 2 else "per_layer"
+
+    def __call__(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
+        """H(w)."""
+        if self.weight is None:
+            return self.bias.expand(len(w), -1, -1)
+        if self.weight.ndim == 2:
+            move = flatten_codes(w) @ self.weight.T + self.bias
+            return unflatten_codes(move, w.shape[1])
+        move = torch.bmm(w.transpose(0, 1), self.weight.transpose(1, 2))  # (layers, n, dim)
+        return move.transpose(0, 1) + self.bias
+
+    @classmethod
+    def zero(cls, shape: Shape, layers: int, dim: int) -> Self:
+        """The map that moves nothing, where the paper starts.
+
+        Args:
+            shape: Form of the map.
+            layers: Codes an image.
+            dim: Length of each.
+        """
+        flat = layers * dim
+        if shape == "full":
+            return cls(torch.zeros(flat, flat), torch.zeros(flat))
+        weight = torch.zeros(layers, dim, dim) if shape == "per_layer" else None
+        return cls(weight, torch.zeros(layers, dim))
+
+    def fits(self, space: Space) -> bool:
+        """Whether the map moves codes of this space."""
+        expected = AffineMap.zero(self.shape, space.layers, space.dim)
+        same = self.bias.shape == expected.bias.shape
+        if self.weight is None or expected.weight is None:
+            return same
+        return same and self.weight.shape == expected.weight.shape
+
+
+class AffineEditor(Editor):
+    """An editor whose displacement is one affine map.
+
+    Attributes:
+        map: H.
+    """
+
+    def __init__(self, attribute: str, space: Space, map: AffineMap):
+        super().__init__(attribute, space)
+        if not map.fits(space):
+            raise ValueError(
+                f"map must move codes of shape ({space.layers}, {space.dim}), got a bias of "
+                f"{tuple(map.bias.shape)}."
+            )
+        self.map = map
+
+    def displacement(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
+        """H(w)."""
+        return self.map(w)
+
+    def state(self) -> dict[str, Tensor]:
+        """Weight (if any) and bias of H."""
+        state = {"bias": self.map.bias}
+        return state if self.map.weight is None else {**state, "weight": self.map.weight}
+
+    @classmethod
+    def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> Self:
+        """Inverse of `state`.
+
+        Args:
+            state: What `state` gave.
+            attribute: What the edit adds.
+            space: Where its codes live.
+
+        Raises:
+            ValueError: If a tensor is missing, unknown, or of another space.
+        """
+        if not {"bias"} <= set(state) <= {"bias", "weight"}:
+            raise ValueError(f"state must hold bias and perhaps weight, got {sorted(state)}.")
+        return cls(attribute, space, AffineMap(state.get("weight"), state["bias"]))

@@ -1,0 +1,140 @@
+"""The contract of every editing method, and the way editors are saved.
+
+An editor is fitted on a LatentSet for one attribute, moves codes by a strength alpha and can
+be written to a folder (weights.safetensors beside editor.json). alpha = 0 returns the codes,
+the same codes give the same edit, and a loaded editor edits bit for bit as the saved one.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lwedit.classifier import LatentClassifier
+from lwedit.latents import LatentSet, Space
+
+__all__ = ["Editor", "FitData"]
+
+
+@dataclass(frozen=True)
+class FitData:
+    """What a method may learn from.
+
+    Attributes:
+        train: Codes with labels; those without the attribute are the source, the others the target.
+        validation: Other codes, for early stopping and the choice of settings.
+        classifier: The latent classifier F, for the methods that use one.
+        attribute: Name of the target attribute.
+        seed: Seed of everything random in the fit.
+    """
+
+    train: LatentSet
+    validation: LatentSet
+    classifier: LatentClassifier
+    attribute: str
+    seed: int
+
+
+class Editor(ABC):
+    """A fitted edit of one attribute.
+
+    Attributes:
+        method: Short name, as given on the command line.
+        attribute: What the edit adds for alpha > 0.
+        space: Where its codes live.
+    """
+
+    method: ClassVar[str]
+
+    def __init__(self, attribute: str, space: Space):
+        self.attribute, self.space = attribute, space
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, data: FitData) -> Self:
+        """Learn the edit."""
+
+    @abstractmethod
+    def displacement(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
+        """H(w), the move at alpha = 1."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """Tensors from which `restore` builds the editor again."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> Self:
+        """Inverse of `state`."""
+
+    @torch.no_grad()
+    def edit(
+        self, w: Float[Tensor, "n layers dim"], alpha: float | Float[Tensor, " n"]
+    ) -> Float[Tensor, "n layers dim"]:
+        """w' = w + alpha H(w) (Eq. 1).
+
+        Args:
+            w: Codes of this editor's space.
+            alpha: Strength, one for all or one a code; 1 is the displacement as fitted.
+
+        Returns:
+            Edited codes of the same shape and dtype.
+
+        Raises:
+            ValueError: If the codes have another shape, or codes or strength are not finite.
+        """
+        self._check(w)
+        strength = torch.as_tensor(alpha, dtype=w.dtype)
+        if not strength.isfinite().all():
+            raise ValueError(f"alpha must be finite, got {alpha}.")
+        if strength.ndim and strength.shape != (len(w),):
+            raise ValueError(f"alpha must be one number or {len(w)}, got {tuple(strength.shape)}.")
+        return w + strength.reshape(-1, 1, 1) * self.displacement(w).to(w.dtype)
+
+    def save(self, folder: Path) -> None:
+        """Write weights.safetensors and editor.json (aside, then renamed)."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({k: v.contiguous() for k, v in self.state().items()}, folder / "weights.tmp")
+        about = {"method": self.method, "attribute": self.attribute, "space": asdict(self.space)}
+        (folder / "editor.tmp").write_text(json.dumps(about, indent=1))
+        (folder / "weights.tmp").replace(folder / "weights.safetensors")
+        (folder / "editor.tmp").replace(folder / "editor.json")
+
+    @classmethod
+    def load(cls, folder: Path, space: Space) -> Self:
+        """Read what `save` wrote.
+
+        Args:
+            folder: Where the editor lies.
+            space: Space of the codes to be edited; the editor must have been fitted in it.
+
+        Raises:
+            ValueError: If the files are damaged, of another method, or of another space.
+        """
+        folder = Path(folder)
+        try:
+            about = json.loads((folder / "editor.json").read_text())
+            state = load_file(folder / "weights.safetensors")
+            fitted_in = Space(**about["space"])
+            method, attribute = about["method"], about["attribute"]
+        except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+            raise ValueError(f"folder must hold a saved editor, got {folder}: {error}") from error
+        if method != cls.method:
+            raise ValueError(f"folder must hold a {cls.method!r} editor, got {method!r}.")
+        space.require(fitted_in)
+        return cls.restore(state, attribute, space)
+
+    def _check(self, w: Float[Tensor, "n layers dim"]) -> None:
+        expected = (self.space.layers, self.space.dim)
+        if w.ndim != 3 or w.shape[1:] != expected:
+            raise ValueError(f"w must have shape (n, {expected[0]}, {expected[1]}), got {tuple(w.shape)}.")
+        if not w.isfinite().all():
+            raise ValueError("w must be finite, got NaN or infinite entries.")

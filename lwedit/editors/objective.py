@@ -1,0 +1,263 @@
+"""The loss of Latent Wasserstein, prepared for one attribute.
+
+    L = L_edit + lambda L_pres
+    L_edit = W(w', y)            Eq. 4, cost |w' - y|^2 / 2
+    L_pres = W(u(w'), u(w))      Eq. 5, cost |u - u'|^2 / 2 with u_l = sqrt(1 - gamma_lk) F_l
+
+W is the Sinkhorn divergence. Eq. 5 needs no cost of its own: it is the squared distance between
+points u. (The paper prints it as "L_edit = W(mu_s, mu_s)"; the text makes it the divergence of
+edited from unedited sources.) F are logits, as in LT, or probabilities: the paper does not say.
+
+Both solvers take a `Problem` and return the map with the lowest loss on held-out codes, where
+the loss is always measured with the same blur, so that candidates of different blur compare.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from lwedit.classifier import correlation
+from lwedit.editors.affine import AffineMap, Shape
+from lwedit.editors.base import FitData
+from lwedit.latents import LatentSet
+from lwedit.transport import (
+    WeightMode,
+    blur_from_fraction,
+    divergence,
+    sample_weights,
+    sinkhorn_divergence,
+)
+from lwedit.vocabulary import flatten_codes
+
+__all__ = ["LatentWassersteinConfig", "Problem", "Sides", "Solution", "prepare"]
+
+Features = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class LatentWassersteinConfig:
+    """Settings of Latent Wasserstein; what the paper leaves open is chosen here.
+
+    Attributes:
+        solver: "adam", as in the paper, or "alternate", plan and ridge regression in turn.
+        shape: Form of H.
+        lam: Weight lambda of L_pres. The paper has 1, and 15 for glasses; 0 is LW(*).
+        outputs: Whether F gives logits or probabilities in L_pres.
+        weights: Masses of the source codes, see `lwedit.transport.weights`.
+        group_by: The "most common attributes" whose combinations are weighed; needed unless
+            weights is "none", and never the target attribute itself.
+        blur: Candidates, as fractions of the median distance between a source and a target
+            code. Each is fitted; held-out codes choose.
+        blur_held_out: Fraction at which held-out loss is measured, whatever the candidate.
+        leave_one_out: Whether L_edit keeps codes from matching themselves in its debiasing terms
+            (`lwedit.transport.plans`): in alternate's rounds and in the held-out loss of both
+            solvers. Without it both reward codes that shrink towards their mean.
+        held_out: Most held-out codes of each side.
+        rounds: alternate: rounds of plan and regression; the best one is kept.
+        ridge: alternate: candidates, relative to the mean variance of a code's coordinate.
+            Held-out codes choose in every round.
+        lr: adam: step size.
+        batch: adam: most codes of each side in a step; None is the paper's min(n_s, n_t).
+        imbalance: adam: a last batch below this share of the others is dropped.
+        max_steps: adam: most steps.
+        check_every: adam: steps between two looks at the held-out loss.
+        patience: adam: looks without improvement before stopping.
+        scaling: adam: annealing of GeomLoss.
+    """
+
+    solver: Literal["alternate", "adam"] = "alternate"
+    shape: Shape = "per_layer"
+    lam: float = 1.0
+    outputs: Literal["logits", "probabilities"] = "logits"
+    weights: WeightMode = "none"
+    group_by: tuple[str, ...] = ()
+    blur: tuple[float, ...] = (0.15, 0.3)
+    blur_held_out: float = 0.3
+    leave_one_out: bool = True
+    held_out: int = 1000
+    rounds: int = 6
+    ridge: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
+    lr: float = 1e-3
+    batch: int | None = None
+    imbalance: float = 0.5
+    max_steps: int = 1000
+    check_every: int = 20
+    patience: int = 5
+    scaling: float = 0.9
+
+    def __post_init__(self) -> None:
+        if self.lam < 0:
+            raise ValueError(f"lam must not be negative, got {self.lam}.")
+        if not self.blur or (self.solver == "alternate" and not self.ridge):
+            raise ValueError("blur and ridge must hold a candidate each, got an empty tuple.")
+        if min(self.ridge, default=0.0) < 0:
+            raise ValueError(f"ridge must not be negative, got {self.ridge}.")
+        if (self.weights == "none") == bool(self.group_by):
+            raise ValueError(
+                f"group_by must be given exactly when weights is not 'none', got "
+                f"weights = {self.weights!r} and group_by = {self.group_by}."
+            )
+
+
+class Sides(NamedTuple):
+    """Source codes with masses, and target codes.
+
+    Attributes:
+        source: Codes without the attribute.
+        target: Codes with it.
+        a: Masses of the source, summing to 1.
+        b: Masses of the target, uniform.
+    """
+
+    source: Float[Tensor, "n_s layers dim"]
+    target: Float[Tensor, "n_t layers dim"]
+    a: Float[Tensor, " n_s"]
+    b: Float[Tensor, " n_t"]
+
+
+class Solution(NamedTuple):
+    """What a solver found.
+
+    Attributes:
+        map: H.
+        loss: Its held-out loss.
+        blur: The candidate it was fitted with.
+        ridge: The penalty of its last regression, 0 for Adam.
+        steps: Rounds or steps that led to it.
+    """
+
+    map: AffineMap
+    loss: float
+    blur: float
+    ridge: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything a solver needs.
+
+    Attributes:
+        train: Sides to fit on.
+        held_out: Sides to choose on.
+        features: u of Eq. 5, None where lambda is 0.
+        distance: Median distance between source and target codes, the unit of blur.
+        feature_distance: The same between the u of two source codes.
+        config: Settings.
+    """
+
+    train: Sides
+    held_out: Sides
+    features: Features | None
+    distance: float
+    feature_distance: float
+    config: LatentWassersteinConfig
+
+    def loss(
+        self, sides: Sides, edited: Float[Tensor, "n_s layers dim"], fraction: float
+    ) -> Float[Tensor, ""]:
+        """L on one set of codes, differentiable in the edited ones.
+
+        Args:
+            sides: Codes and masses.
+            edited: w' for every source code.
+            fraction: Blur as a fraction of the median distances.
+        """
+        config = self.config
+        x, y = flatten_codes(edited), flatten_codes(sides.target)
+        total = sinkhorn_divergence(
+            x, y, blur=fraction * self.distance, a=sides.a, b=sides.b, scaling=config.scaling
+        )
+        if self.features is None:
+            return total
+        preserved = sinkhorn_divergence(
+            self.features(edited), self.features(sides.source),
+            blur=fraction * self.feature_distance, a=sides.a, b=sides.a, scaling=config.scaling,
+        )
+        return total + config.lam * preserved
+
+    @torch.no_grad()
+    def held_out_loss(self, map: AffineMap) -> float:
+        """L of a map on held-out codes, at the blur that all candidates share."""
+        sides, fraction = self.held_out, self.config.blur_held_out
+        edited = sides.source + map(sides.source)
+        total = divergence(
+            flatten_codes(edited), flatten_codes(sides.target),
+            (fraction * self.distance) ** 2, sides.a, sides.b,
+            own_match=not self.config.leave_one_out,
+        )
+        if self.features is None:
+            return total
+        # u(w') and u(w) are the same codes before and after, not independent samples: here the
+        # match of a code with itself is part of both plans and cancels by itself.
+        preserved = divergence(
+            self.features(edited), self.features(sides.source),
+            (fraction * self.feature_distance) ** 2, sides.a, sides.a,
+        )
+        return total + self.config.lam * preserved
+
+
+def prepare(data: FitData, config: LatentWassersteinConfig, rng: Generator) -> Problem:
+    """Codes, masses, features and units for one attribute.
+
+    Args:
+        data: Codes, labels and the latent classifier.
+        config: Settings.
+        rng: Source of subsamples.
+
+    Raises:
+        ValueError: If the target attribute is weighed by, or the classifier does not predict the
+            attributes that the codes are labelled with.
+    """
+    if data.attribute in config.group_by:
+        raise ValueError(f"group_by must not hold the target attribute {data.attribute!r}.")
+    train = _sides(data.train, data.attribute, config)
+    held_out = _sides(_capped(data.validation, data.attribute, config.held_out, rng),
+                      data.attribute, config)
+    x, y = flatten_codes(train.source), flatten_codes(train.target)
+    features, unit = None, 0.0
+    if config.lam > 0 and len(data.classifier.attributes) > 1:  # else nothing to preserve
+        features = _features(data, config)
+        with torch.no_grad():
+            u = features(train.source)
+        unit = blur_from_fraction(1.0, u, u, rng)
+    return Problem(train, held_out, features, blur_from_fraction(1.0, x, y, rng), unit, config)
+
+
+def _sides(latents: LatentSet, attribute: str, config: LatentWassersteinConfig) -> Sides:
+    source, target = latents.pair(attribute)
+    has = latents.labels(attribute) == 1
+    by = latents.y[:, [latents.column(name) for name in config.group_by]]
+    a = sample_weights(by[~has], by[has], config.weights)
+    return Sides(source, target, a, torch.full((len(target),), 1 / len(target)))
+
+
+def _capped(latents: LatentSet, attribute: str, cap: int, rng: Generator) -> LatentSet:
+    """At most `cap` codes of each label, drawn at random."""
+    y = latents.labels(attribute)
+    order = torch.randperm(len(latents), generator=rng)
+    keep = [order[y[order] == label][:cap] for label in (0, 1)]
+    return latents.subset(torch.cat(keep))
+
+
+def _features(data: FitData, config: LatentWassersteinConfig) -> Features:
+    """u_l = sqrt(1 - gamma_lk) F_l; attribute k itself has gamma = 1 and drops out."""
+    classifier = data.classifier
+    data.train.space.require(classifier.space)
+    if classifier.attributes != data.train.attributes:
+        raise ValueError(
+            f"classifier must predict the attributes of the codes, {data.train.attributes}, got "
+            f"{classifier.attributes}."
+        )
+    gamma = correlation(data.train.y, data.train.column(data.attribute))
+    scale = (1 - gamma).sqrt()
+
+    def features(w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n attributes"]:
+        logits = classifier(w)
+        return scale * (logits.sigmoid() if config.outputs == "probabilities" else logits)
+
+    return features

@@ -1,0 +1,173 @@
+"""LatentSet: codes with labels, the only form in which data reaches an editor.
+
+A set knows where its codes come from (`Space`: which generator, by the hash of its weights,
+and which latent space), so that an editor fitted on one generator is never applied to
+another. Files are .npz without pickled objects; what users hand in is checked at the door.
+"""
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+__all__ = ["LatentSet", "Pair", "Space", "hash_state"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where codes live.
+
+    Attributes:
+        generator: SHA-256 over the generator's weights, from `hash_state`.
+        name: "Z", "W" or "W+".
+        layers: Codes an image.
+        dim: Length of each.
+    """
+
+    generator: str
+    name: str
+    layers: int
+    dim: int
+
+    def require(self, other: "Space") -> None:
+        """Refuse codes or editors of another space.
+
+        Raises:
+            ValueError: Naming the first property that differs.
+        """
+        for field in ("name", "layers", "dim", "generator"):
+            mine, theirs = getattr(self, field), getattr(other, field)
+            if mine != theirs:
+                raise ValueError(f"space must have {field} = {mine}, got {theirs}.")
+
+
+class Pair(NamedTuple):
+    """Codes without and with an attribute.
+
+    Attributes:
+        source: Codes whose label is 0.
+        target: Codes whose label is 1.
+    """
+
+    source: Float[Tensor, "n_s layers dim"]
+    target: Float[Tensor, "n_t layers dim"]
+
+
+@dataclass(frozen=True)
+class LatentSet:
+    """Codes and binary labels.
+
+    Attributes:
+        w: Codes, (n, layers, dim), float32, finite.
+        y: Labels in {0, 1}, (n, attributes), int64.
+        attributes: Name of each column of y.
+        space: Where the codes live.
+    """
+
+    w: Float[Tensor, "n layers dim"]
+    y: Int64[Tensor, "n attributes"]
+    attributes: tuple[str, ...]
+    space: Space
+
+    def __post_init__(self) -> None:
+        if self.w.ndim != 3 or self.w.shape[1:] != (self.space.layers, self.space.dim):
+            raise ValueError(
+                f"w must have shape (n, {self.space.layers}, {self.space.dim}), "
+                f"got {tuple(self.w.shape)}."
+            )
+        if len(self.w) != len(self.y):
+            raise ValueError(f"y must label every code: {len(self.w)} codes, {len(self.y)} rows.")
+        if self.y.shape[1] != len(self.attributes) or len(set(self.attributes)) != self.y.shape[1]:
+            raise ValueError(
+                f"attributes must name the {self.y.shape[1]} columns of y, got {self.attributes}."
+            )
+        bad = ~self.w.isfinite().flatten(1).all(dim=1)
+        if bad.any():
+            raise ValueError(
+                f"w must be finite, got {int(bad.sum())} bad codes, the first in row "
+                f"{int(bad.nonzero()[0])}."
+            )
+        if not ((self.y == 0) | (self.y == 1)).all():
+            raise ValueError(f"y must hold 0 and 1 only, got {self.y.unique().tolist()[:8]}.")
+
+    def __len__(self) -> int:
+        return len(self.w)
+
+    def column(self, attribute: str) -> int:
+        """Index k of an attribute.
+
+        Raises:
+            ValueError: If there is no such attribute.
+        """
+        if attribute not in self.attributes:
+            raise ValueError(f"attribute must be one of {self.attributes}, got {attribute!r}.")
+        return self.attributes.index(attribute)
+
+    def labels(self, attribute: str) -> Int64[Tensor, " n"]:
+        """Labels of one attribute."""
+        return self.y[:, self.column(attribute)]
+
+    def subset(self, index: Int64[Tensor, " m"] | Bool[Tensor, " n"]) -> "LatentSet":
+        """The codes picked by an index or a mask."""
+        return LatentSet(self.w[index], self.y[index], self.attributes, self.space)
+
+    def pair(self, attribute: str) -> Pair:
+        """Codes without and with an attribute.
+
+        Raises:
+            ValueError: If all codes have the same label.
+        """
+        y = self.labels(attribute)
+        if y.min() == y.max():
+            raise ValueError(
+                f"attribute {attribute!r} must have both labels, all {len(y)} are {int(y[0])}."
+            )
+        return Pair(self.w[y == 0], self.w[y == 1])
+
+    def save(self, path: Path) -> None:
+        """Write to .npz (aside, then renamed)."""
+        path = Path(path)
+        temporary = path.with_name(path.name + ".tmp")
+        with temporary.open("wb") as file:
+            np.savez(
+                file,
+                w=self.w.numpy(),
+                y=self.y.numpy().astype(np.uint8),
+                attributes=np.array(self.attributes),
+                space=np.array([self.space.generator, self.space.name]),
+            )
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "LatentSet":
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: If the file is damaged, holds pickled objects or lacks an array.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                w = torch.from_numpy(file["w"]).float()
+                y = torch.from_numpy(file["y"].astype(np.int64))
+                attributes = tuple(str(name) for name in file["attributes"])
+                generator, name = (str(part) for part in file["space"])
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} must be an .npz written by LatentSet.save: {error}") from error
+        return cls(w, y, attributes, Space(generator, name, w.shape[1], w.shape[2]))
+
+
+def hash_state(state: dict[str, Tensor]) -> str:
+    """SHA-256 over names, shapes and values of weights, independent of file format and order."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype}".encode())
+        digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else
+                      tensor[None].view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
