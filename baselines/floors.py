@@ -12,7 +12,7 @@ A learned method that does not beat the floors has learned nothing. None of them
 latent classifier.
 """
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -38,7 +38,7 @@ class NoEdit(AffineEditor):
     method: ClassVar[str] = "none"
 
     @classmethod
-    def fit(cls, data: FitData) -> Self:
+    def fit(cls, data: FitData) -> "NoEdit":
         """Nothing to learn.
 
         Args:
@@ -55,7 +55,7 @@ class RandomDirection(AffineEditor):
     method: ClassVar[str] = "random"
 
     @classmethod
-    def fit(cls, data: FitData) -> Self:
+    def fit(cls, data: FitData) -> "RandomDirection":
         """Draw a direction of the length of the centroids' difference.
 
         Args:
@@ -74,7 +74,7 @@ class Centroids(AffineEditor):
     method: ClassVar[str] = "centroids"
 
     @classmethod
-    def fit(cls, data: FitData) -> Self:
+    def fit(cls, data: FitData) -> "Centroids":
         """Subtract two means.
 
         Args:
@@ -90,7 +90,7 @@ class GaussianTransport(AffineEditor):
     method: ClassVar[str] = "gaussian_ot"
 
     @classmethod
-    def fit(cls, data: FitData) -> Self:
+    def fit(cls, data: FitData) -> "GaussianTransport":
         """Fit two Gaussians and write down the map between them.
 
         Both covariances are shrunk towards a multiple of the identity by the same share, the
@@ -130,7 +130,7 @@ class Nearest(Editor):
         self.targets = targets
 
     @classmethod
-    def fit(cls, data: FitData) -> Self:
+    def fit(cls, data: FitData) -> "Nearest":
         """Keep the target codes.
 
         Args:
@@ -151,7 +151,7 @@ class Nearest(Editor):
         return {"targets": self.targets}
 
     @classmethod
-    def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> Self:
+    def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> "Nearest":
         """Inverse of `state`.
 
         Args:

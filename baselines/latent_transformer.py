@@ -13,7 +13,7 @@ edited, those that drive the convolutions up to 128 x 128. alpha > 0 adds the at
 """
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -135,7 +135,7 @@ class LatentTransformer(AffineEditor):
         config: LatentTransformerConfig | None = None,
         *,
         progress: bool = False,
-    ) -> Self:
+    ) -> "LatentTransformer":
         """Learn the edit from the latent classifier; labels serve the correlations only.
 
         Args:
@@ -187,7 +187,7 @@ class LatentTransformerStar(LatentTransformer):
         config: LatentTransformerConfig | None = None,
         *,
         progress: bool = False,
-    ) -> Self:
+    ) -> "LatentTransformer":
         """Learn the edit without the two preserving terms.
 
         Args:

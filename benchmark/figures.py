@@ -17,14 +17,16 @@ from benchmark.presets import RunConfig
 from benchmark.report import LABELS
 from benchmark.stages import CellKey, load_cell, methods_of
 from lwedit.domains import DigitsDomain
-from lwedit.vocabulary import from_unit_range
+from lwedit.vocabulary import from_unit_range, to_unit_range
 
 __all__ = ["draw_examples"]
 
 _ROWS = 4
 
 
-def draw_examples(domain: DigitsDomain, config: RunConfig, out: Path, reading: str = READINGS[0]) -> Path:
+def draw_examples(
+    domain: DigitsDomain, config: RunConfig, out: Path, reading: str = READINGS[0]
+) -> Path:
     """Draw the first held-out images of every task under every method of the run.
 
     Returns:
@@ -34,15 +36,16 @@ def draw_examples(domain: DigitsDomain, config: RunConfig, out: Path, reading: s
     images = domain.images("heldout")
     methods = [name for name in methods_of(config) if name not in ("none", "random")]
     tasks = [task for task in domain.tasks if task.name in config.tasks]
+    with np.load(out / "tested.npz", allow_pickle=False) as file:
+        tested = {task.name: file[task.attribute][:_ROWS] for task in tasks}
     columns = 2 + len(methods)
     with mpl.rc_context({"font.size": 7, "font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(1.15 * columns, 1.28 * _ROWS * len(tasks)), dpi=160)
         axes = figure.subplots(_ROWS * len(tasks), columns, squeeze=False)
         for block, task in enumerate(tasks):
-            tested = np.load(out / "tested.npz")[task.attribute][:_ROWS]
-            w = heldout.w[torch.from_numpy(tested)]
+            w = heldout.w[torch.from_numpy(tested[task.name])]
             rows = axes[block * _ROWS : (block + 1) * _ROWS]
-            _column(rows, 0, f"{task.name}\ninput", images.images[tested], None)
+            _column(rows, 0, f"{task.name}\ninput", images.images[tested[task.name]], None)
             _column(rows, 1, "reconstruction", _pixels(domain, w), domain)
             for j, name in enumerate(methods, start=2):
                 key = CellKey(name, task.name, config.seeds[0])
@@ -71,10 +74,10 @@ def _column(
     flipped: np.ndarray | None = None,
     count: int = 0,
 ) -> None:
-    from lwedit.vocabulary import to_unit_range
-
     seen = None if domain is None else domain.score(to_unit_range(pixels)).count.tolist()
-    for i, axis in enumerate(rows[:, j]):
+    for axis in rows[len(pixels) :, j]:  # fewer images were tested than there are rows
+        axis.set_axis_off()
+    for i, axis in enumerate(rows[: len(pixels), j]):
         axis.imshow(pixels[i, 0], cmap="gray_r", vmin=0, vmax=255)
         axis.set_xticks([])
         axis.set_yticks([])

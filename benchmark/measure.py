@@ -80,7 +80,12 @@ def select_alpha(
         flipped: Verdicts over a grid of strengths.
         alphas: The grid, rising.
         reading: One of `READINGS`.
+
+    Raises:
+        ValueError: If there is no such reading.
     """
+    if reading not in READINGS:
+        raise ValueError(f"reading must be one of {READINGS}, got {reading!r}.")
     if reading == "one for all":
         share = flipped.float().mean(dim=1)
         best = int((share >= share.max()).int().argmax())  # argmax of a mask: its first True

@@ -37,6 +37,10 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not self.seeds:
             raise ValueError("seeds must name at least one seed, got none.")
+        for name in ("methods", "tasks", "seeds"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} must differ from each other, got {values}.")
         if not 0 < self.alpha_step <= self.alpha_max:
             raise ValueError(
                 f"alpha_step must lie in (0, alpha_max], got {self.alpha_step} "

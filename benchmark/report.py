@@ -7,7 +7,9 @@ column of their own.
 
 import csv
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +61,9 @@ def write_report(config: RunConfig, out: Path) -> Path:
         | {"paper": TABLE_2.get(method, {}).get(task)}
         for (method, task, reading), seeds in cells.items()
     ]
-    _replace(out / "table2.json", json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
+    _replace(out / "table2.json", text + "\n")
     with (out / "table2.csv.tmp").open("w", newline="") as file:
         flat = [_flatten(row) for row in rows]
         writer = csv.DictWriter(file, fieldnames=list(flat[0]), lineterminator="\n")
@@ -111,16 +115,25 @@ def _write_results(
         for (method, task, reading), seeds in cells.items():
             for seed, cell in zip(config.seeds, seeds, strict=True):
                 one = _summary([cell], 1, np.random.default_rng(0))
-                values = [f"{one[name].mean:.6f}" for name in _COLUMNS]
+                means = [one[name].mean for name in _COLUMNS]
+                values = ["" if math.isnan(mean) else f"{mean:.6f}" for mean in means]
                 writer.writerow([method, task, reading, seed, len(cell.alpha), *values])
     (out / "results.csv.tmp").replace(out / "results.csv")
 
 
-def _flatten(row: dict) -> dict:
+def _plain(value: Any) -> Any:
+    """An interval as what JSON and CSV can hold: where nothing was counted there is no number."""
+    if not isinstance(value, Interval):
+        return value
+    return {name: None if math.isnan(x) else x for name, x in value._asdict().items()}
+
+
+def _flatten(row: dict[str, Any]) -> dict[str, Any]:
     flat = {}
     for name, value in row.items():
         if isinstance(value, Interval):
-            flat |= {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high}
+            mean, low, high = _plain(value).values()
+            flat |= {name: mean, f"{name}_low": low, f"{name}_high": high}
         else:
             flat[name] = value
     return flat

@@ -40,8 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         out = Path(args.out)
         keep_freed_memory()
         domain = DigitsDomain.load()
+        _open_run(config, domain.weights, out, create=not args.figures_only)
         if not args.figures_only:
-            _open_run(config, out)
             measure_all(domain, config, out)
         table = write_report(config, out)
         figure = draw_examples(domain, config, out)
@@ -80,22 +80,30 @@ def _configure(args: argparse.Namespace) -> RunConfig:
     return replace(config, floors=config.floors and not args.no_floors)
 
 
-def _open_run(config: RunConfig, out: Path) -> None:
-    """Write config.json, or check that the folder holds a run of this very configuration."""
-    about = {"config": asdict(config), "lwedit": __version__, "torch": torch.__version__,
-             "python": platform.python_version(), "commit": _commit(),
-             "threads": torch.get_num_threads()}
+def _open_run(config: RunConfig, weights: dict[str, str], out: Path, *, create: bool) -> None:
+    """Write config.json, or check that the folder holds a run of this configuration and weights.
+
+    Raises:
+        ValueError: If it holds another run, or none and none is to be created.
+    """
+    about = {"config": asdict(config), "weights": weights, "lwedit": __version__,
+             "torch": torch.__version__, "python": platform.python_version(),
+             "commit": _commit(), "threads": torch.get_num_threads()}
     path = out / "config.json"
     if path.exists():
-        held = json.loads(path.read_text())["config"]
-        if held != json.loads(json.dumps(asdict(config))):
+        held, asked = json.loads(path.read_text()), json.loads(json.dumps(about))
+        differing = [key for key in ("config", "weights") if held.get(key) != asked[key]]
+        if differing:
             raise ValueError(
-                f"out must be a new folder or hold a run of the same configuration, got {out}; "
-                "name another folder with --out or remove it."
+                f"out must be a new folder or hold a run of the same {' and '.join(differing)}, "
+                f"got {out}; name another folder with --out or remove it."
             )
         return
+    if not create:
+        raise ValueError(f"out must hold a finished run, got {out} without config.json.")
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    path.with_suffix(".tmp").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    path.with_suffix(".tmp").replace(path)
 
 
 def _commit() -> str:

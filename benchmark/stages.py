@@ -6,10 +6,11 @@ it stopped.
 
 import json
 import time
-from collections.abc import Iterator
+import zipfile
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,10 +23,12 @@ from benchmark.presets import RunConfig
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.domains import DigitsDomain, EditTask
 from lwedit.editors import FitData
+from lwedit.judges.train import truth
 from lwedit.latents import LatentSet
-from lwedit.vocabulary import flatten_codes, from_unit_range
+from lwedit.metrics import ssim
+from lwedit.vocabulary import flatten_codes, to_unit_range
 
-__all__ = ["CellKey", "FLOORS", "load_cell", "measure_all", "methods_of"]
+__all__ = ["FLOORS", "CellKey", "load_cell", "measure_all", "methods_of"]
 
 FLOORS = ("none", "random", "centroids", "gaussian_ot", "nearest")
 
@@ -47,8 +50,8 @@ def methods_of(config: RunConfig) -> tuple[str, ...]:
     """Methods in the order of the tables: floors, what was asked for, the ceiling."""
     if not config.floors:
         return config.methods
-    floors = [name for name in FLOORS if name not in config.methods]
-    return (*floors[:-1], *config.methods, floors[-1]) if floors else config.methods
+    *floors, ceiling = FLOORS
+    return (*floors, *(name for name in config.methods if name not in FLOORS), ceiling)
 
 
 def measure_all(domain: DigitsDomain, config: RunConfig, out: Path) -> None:
@@ -59,11 +62,12 @@ def measure_all(domain: DigitsDomain, config: RunConfig, out: Path) -> None:
     train = train.subset(torch.arange(min(config.train_codes, len(train))))
     tasks = [task for task in domain.tasks if task.name in config.tasks]
     tests = {task.name: _test_codes(domain, task, heldout, config) for task in tasks}
+    _write_npz(out / "tested.npz", {task.attribute: tests[task.name].index for task in tasks})
     _write_facts(domain, out, heldout, tests)
     alphas = torch.arange(1, round(config.alpha_max / config.alpha_step) + 1) * config.alpha_step
     todo = [CellKey(m, t.name, s) for s in config.seeds for t in tasks for m in methods_of(config)]
     bar = tqdm(todo, "cells", unit="cell")
-    for seed, part in _by_seed(bar):
+    for seed, part in groupby(bar, key=lambda key: key.seed):
         split = torch.randperm(len(train), generator=Generator().manual_seed(seed))
         cut = int(0.9 * len(train))
         parts = train.subset(split[:cut]), train.subset(split[cut:])
@@ -91,18 +95,17 @@ def load_cell(key: CellKey, reading: str, out: Path) -> Cell:
     path = key.path(out, reading)
     if not path.exists():
         raise FileNotFoundError(f"cell must be measured before the report, missing: {path}.")
-    with np.load(path, allow_pickle=False) as file:
-        cell = Cell(**{name: file[name] for name in Cell.__dataclass_fields__})
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            cell = Cell(**{name: file[name] for name in Cell.__dataclass_fields__})
+    except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"cell must be a file of this benchmark, remove {path} and run again: {error}"
+        ) from error
     for name, values in asdict(cell).items():
         if not np.isfinite(values).all():
             raise ValueError(f"cell must be finite, {name} is not in {path}.")
     return cell
-
-
-def _by_seed(keys: Iterator[CellKey]) -> Iterator[tuple[int, Iterator[CellKey]]]:
-    from itertools import groupby
-
-    yield from groupby(keys, key=lambda key: key.seed)
 
 
 def _of_count(latents: LatentSet, count: int) -> torch.Tensor:
@@ -151,10 +154,7 @@ def _measure_key(
     seconds = time.perf_counter() - start
     editor.save(out / "editors" / f"{key.method}_{task.attribute}_{key.seed}")
     for reading, cell in measure_cell(editor, classifier, domain, task, codes, alphas).items():
-        path = key.path(out, reading)
-        with path.with_suffix(".tmp").open("wb") as file:
-            np.savez(file, seconds=seconds, **asdict(cell))
-        path.with_suffix(".tmp").replace(path)
+        _write_npz(key.path(out, reading), {"seconds": np.array(seconds), **asdict(cell)})
 
 
 def _write_facts(
@@ -164,29 +164,23 @@ def _write_facts(
     path = out / "facts.json"
     if path.exists():
         return
-    from torchmetrics.functional.image import structural_similarity_index_measure as ssim
-
-    from lwedit.vocabulary import to_unit_range
-
     images = domain.images("heldout")
     x = to_unit_range(images.images)
     y = domain.generate(heldout.w)
     real, again = domain.score(x), domain.score(y)
-    counts = torch.from_numpy(images.counts)
-    classes = torch.stack([(torch.from_numpy(images.classes) == c).sum(1) for c in range(10)], 1)
+    counts, classes = truth(images, "count")[:, 0], truth(images, "classes")
+    pairs = zip(x.split(500), y.split(500), strict=True)
     facts = {
         "heldout_images": len(x),
         "count_judge_real": _rate(real.count == counts),
         "classes_judge_real": _rate((real.classes == classes).all(dim=1)),
         "reconstruction_count_kept": _rate(again.count == counts),
         "reconstruction_classes_kept": _rate((again.classes == classes).all(dim=1)),
-        "reconstruction_ssim": float(ssim((y + 1) / 2, (x + 1) / 2, data_range=1.0)),
+        "reconstruction_ssim": torch.cat([ssim(a, b) for a, b in pairs]).mean().item(),
         "left_out": {name: codes.left_out for name, codes in tests.items()},
         "measured": {name: len(codes.w) for name, codes in tests.items()},
     }
-    _ = from_unit_range
-    path.with_suffix(".tmp").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
-    path.with_suffix(".tmp").replace(path)
+    _write_json(path, facts)
 
 
 def _rate(hit: torch.Tensor) -> float:
@@ -206,5 +200,15 @@ def _write_classifier_facts(
         near = _of_count(heldout, task.count) | _of_count(heldout, task.count + 1)
         both = heldout.subset(near)
         accuracy[task.name] = classifier.accuracy(both)[both.column(task.attribute)].item()
-    path = out / f"classifier_{seed}.json"
-    path.write_text(json.dumps(accuracy, indent=1, ensure_ascii=False) + "\n")
+    _write_json(out / f"classifier_{seed}.json", accuracy)
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.with_suffix(".tmp").write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    path.with_suffix(".tmp").replace(path)
+
+
+def _write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    with path.with_suffix(".tmp").open("wb") as file:
+        np.savez(file, **arrays)
+    path.with_suffix(".tmp").replace(path)

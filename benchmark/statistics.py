@@ -37,7 +37,8 @@ def bootstrap_mean(
     Returns:
         The ratio on all images and its interval; NaN where nothing is counted.
     """
-    rows = np.stack([(values * counted).sum(axis=1), counted.sum(axis=1)], axis=1)
+    values = np.where(counted > 0, values * counted, 0.0)
+    rows = np.stack([values.sum(axis=1), counted.sum(axis=1)], axis=1)
     if rows[:, 1].sum() == 0:
         return Interval(float("nan"), float("nan"), float("nan"))
     picks = rng.integers(len(rows), size=(resamples, len(rows)))

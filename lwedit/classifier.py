@@ -102,7 +102,8 @@ class LatentClassifier(nn.Module):
         y = latents.y.float()
         for _ in tqdm(range(config.epochs), "latent classifier", disable=not progress):
             for batch in torch.randperm(len(latents), generator=rng).split(config.batch):
-                loss = functional.binary_cross_entropy_with_logits(model(latents.w[batch]), y[batch])
+                logits = model(latents.w[batch])
+                loss = functional.binary_cross_entropy_with_logits(logits, y[batch])
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 optimiser.step()

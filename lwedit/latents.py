@@ -81,6 +81,8 @@ class LatentSet:
                 f"w must have shape (n, {self.space.layers}, {self.space.dim}), "
                 f"got {tuple(self.w.shape)}."
             )
+        if self.y.ndim != 2:
+            raise ValueError(f"y must have shape (n, attributes), got {tuple(self.y.shape)}.")
         if len(self.w) != len(self.y):
             raise ValueError(f"y must label every code: {len(self.w)} codes, {len(self.y)} rows.")
         if self.y.shape[1] != len(self.attributes) or len(set(self.attributes)) != self.y.shape[1]:
@@ -124,9 +126,10 @@ class LatentSet:
             ValueError: If all codes have the same label.
         """
         y = self.labels(attribute)
-        if y.min() == y.max():
+        seen = y.unique().tolist()
+        if len(seen) != 2:
             raise ValueError(
-                f"attribute {attribute!r} must have both labels, all {len(y)} are {int(y[0])}."
+                f"attribute {attribute!r} must have both labels, {len(y)} codes have {seen}."
             )
         return Pair(self.w[y == 0], self.w[y == 1])
 
@@ -154,12 +157,15 @@ class LatentSet:
         try:
             with np.load(path, allow_pickle=False) as file:
                 w = torch.from_numpy(file["w"]).float()
-                y = torch.from_numpy(file["y"].astype(np.int64))
+                y = torch.from_numpy(file["y"].astype(np.int64, casting="safe"))
                 attributes = tuple(str(name) for name in file["attributes"])
                 generator, name = (str(part) for part in file["space"])
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} must be an .npz written by LatentSet.save: {error}") from error
-        return cls(w, y, attributes, Space(generator, name, w.shape[1], w.shape[2]))
+                space = Space(generator, name, *w.shape[1:])
+        # TypeError: an .npy file, labels that are not whole numbers, codes that are not (n, l, d).
+        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            message = f"{path} must be an .npz written by LatentSet.save: {error}"
+            raise ValueError(message) from error
+        return cls(w, y, attributes, space)
 
 
 def hash_state(state: dict[str, Tensor]) -> str:

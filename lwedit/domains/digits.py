@@ -16,14 +16,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
 from lwedit.data import MultiMnist, MultiMnistConfig, digits_for, make_multimnist
 from lwedit.domains.base import EditTask
-from lwedit.generators import Generator, GeneratorConfig
+from lwedit.generators import Generator
+from lwedit.generators.checkpoints import load_generator, load_weights
 from lwedit.inversion import Encoder
 from lwedit.judges import CLASSES, COUNT, DigitJudge
 from lwedit.latents import LatentSet, Space, hash_state
@@ -94,7 +93,7 @@ class DigitsDomain:
         generator = load_generator(assets / "generator.safetensors")
         config = generator.config
         encoder = Encoder(config.size, config.image_channels, config.layers, config.dim)
-        _fill(encoder, assets / "encoder.safetensors")
+        load_weights(encoder, assets / "encoder.safetensors")
         return cls(
             generator,
             encoder.to(memory_format=torch.channels_last),
@@ -105,10 +104,16 @@ class DigitsDomain:
         )
 
     @cached_property
+    def weights(self) -> dict[str, str]:
+        """Hash of each network's weights, by which codes and runs know what made them."""
+        networks = ("generator", "encoder", "count_judge", "classes_judge")
+        return {name: hash_state(getattr(self, name).state_dict()) for name in networks}
+
+    @cached_property
     def space(self) -> Space:
         """W+ of this generator."""
         config = self.generator.config
-        return Space(hash_state(self.generator.state_dict()), "W+", config.layers, config.dim)
+        return Space(self.weights["generator"], "W+", config.layers, config.dim)
 
     def images(self, part: Part, n: int | None = None) -> MultiMnist:
         """The training or held-out images, or the first n of them, with their truth."""
@@ -122,8 +127,9 @@ class DigitsDomain:
 
     def latents(self, part: Part, *, progress: bool = False) -> LatentSet:
         """Codes and labels of `images(part)`, from the cache where it has them."""
-        encoder = hash_state(self.encoder.state_dict())
-        path = self.cache / f"digits_{part}_{self.space.generator[:12]}_{encoder[:12]}.npz"
+        made = f"{_SIZES[part]}x{_SEEDS[part]}"  # other images are other codes
+        by = f"{self.weights['generator'][:12]}_{self.weights['encoder'][:12]}"
+        path = self.cache / f"digits_{part}_{made}_{by}.npz"
         if path.exists():
             return LatentSet.load(path)
         images = self.images(part)
@@ -133,14 +139,18 @@ class DigitsDomain:
         latents.save(path)
         return latents
 
-    def encode(self, images: MultiMnist, *, progress: bool = False) -> Float[Tensor, "n layers dim"]:
+    def encode(
+        self, images: MultiMnist, *, progress: bool = False
+    ) -> Float[Tensor, "n layers dim"]:
         """Codes of real images."""
         x = to_unit_range(images.images).split(500)
         bar = tqdm(x, "encoding", unit="batch", disable=not progress)
         return torch.cat([self.encoder.encode(part) for part in bar])
 
     @torch.no_grad()
-    def generate(self, w: Float[Tensor, "n layers dim"], batch: int = 100) -> Float[Tensor, "n c h w"]:
+    def generate(
+        self, w: Float[Tensor, "n layers dim"], batch: int = 100
+    ) -> Float[Tensor, "n c h w"]:
         """w -> x in batches."""
         return torch.cat([self.generator(part) for part in w.split(batch)])
 
@@ -160,38 +170,3 @@ def labels(images: MultiMnist) -> Int64[Tensor, "n attributes"]:
     more = [counts >= n for n in (2, 3, 4)]
     has = [(classes == c).any(dim=1) for c in range(10)]
     return torch.stack(more + has, dim=1).long()
-
-
-def load_generator(path: Path) -> Generator:
-    """A generator from a .safetensors file whose header holds its configuration.
-
-    Raises:
-        ValueError: If the file is missing, damaged or has no such header.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            sizes = {k: int(v) for k, v in file.metadata().items() if k in _INTEGERS}
-            channels = tuple(int(c) for c in file.metadata()["channels"].split(","))
-    except (OSError, SafetensorError, AttributeError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} must be a generator's .safetensors file: {error}") from error
-    generator = Generator(GeneratorConfig(channels=channels, **sizes))
-    _fill(generator, path)
-    return generator.to(memory_format=torch.channels_last)
-
-
-_INTEGERS = ("size", "image_channels", "dim", "mapping_layers")
-
-
-def generator_metadata(config: GeneratorConfig) -> dict[str, str]:
-    """The header that `load_generator` reads."""
-    about = {name: str(getattr(config, name)) for name in _INTEGERS}
-    return about | {"channels": ",".join(str(c) for c in config.channels)}
-
-
-def _fill(module: torch.nn.Module, path: Path) -> None:
-    try:
-        state = load_file(path)
-        module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ValueError(f"{path} must hold the weights of {type(module).__name__}: {error}") from error
-    module.eval().requires_grad_(False)

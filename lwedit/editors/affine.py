@@ -9,7 +9,7 @@ is, follows from the shapes of its tensors, so a saved editor needs no flag.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -54,7 +54,7 @@ class AffineMap:
         return move.transpose(0, 1) + self.bias
 
     @classmethod
-    def zero(cls, shape: Shape, layers: int, dim: int) -> Self:
+    def zero(cls, shape: Shape, layers: int, dim: int) -> "AffineMap":
         """The map that moves nothing, where the paper starts.
 
         Args:
@@ -103,7 +103,7 @@ class AffineEditor(Editor):
         return state if self.map.weight is None else {**state, "weight": self.map.weight}
 
     @classmethod
-    def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> Self:
+    def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> "AffineEditor":
         """Inverse of `state`.
 
         Args:

@@ -9,7 +9,7 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -58,7 +58,7 @@ class Editor(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, data: FitData) -> Self:
+    def fit(cls, data: FitData) -> "Editor":
         """Learn the edit."""
 
     @abstractmethod
@@ -71,7 +71,7 @@ class Editor(ABC):
 
     @classmethod
     @abstractmethod
-    def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> Self:
+    def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> "Editor":
         """Inverse of `state`."""
 
     @torch.no_grad()
@@ -109,7 +109,7 @@ class Editor(ABC):
         (folder / "editor.tmp").replace(folder / "editor.json")
 
     @classmethod
-    def load(cls, folder: Path, space: Space) -> Self:
+    def load(cls, folder: Path, space: Space) -> "Editor":
         """Read what `save` wrote.
 
         Args:
@@ -135,6 +135,8 @@ class Editor(ABC):
     def _check(self, w: Float[Tensor, "n layers dim"]) -> None:
         expected = (self.space.layers, self.space.dim)
         if w.ndim != 3 or w.shape[1:] != expected:
-            raise ValueError(f"w must have shape (n, {expected[0]}, {expected[1]}), got {tuple(w.shape)}.")
+            raise ValueError(
+                f"w must have shape (n, {expected[0]}, {expected[1]}), got {tuple(w.shape)}."
+            )
         if not w.isfinite().all():
             raise ValueError("w must be finite, got NaN or infinite entries.")

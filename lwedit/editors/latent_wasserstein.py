@@ -11,7 +11,7 @@ the closed-form map (`lwedit.transport.gaussian`).
 """
 
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 
@@ -43,7 +43,7 @@ class LatentWasserstein(AffineEditor):
         config: LatentWassersteinConfig | None = None,
         *,
         progress: bool = False,
-    ) -> Self:
+    ) -> "LatentWasserstein":
         """Learn the edit.
 
         Args:
@@ -75,7 +75,7 @@ class LatentWassersteinStar(LatentWasserstein):
         config: LatentWassersteinConfig | None = None,
         *,
         progress: bool = False,
-    ) -> Self:
+    ) -> "LatentWasserstein":
         """Learn the edit without the preservation term.
 
         Args:

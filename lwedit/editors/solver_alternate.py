@@ -5,11 +5,12 @@ A round, with x the source, x' = x + H(x) and masses a:
     1. delta_i = -dS/dx'_i / a_i from the plans x' -> y and x' -> x' (`lwedit.transport.plans`)
     2. H <- ridge regression of x' - x + delta on x
 
-Codes are kept out of their own match in x' -> x' (`leave_one_out`), which cancels the pull
-towards the mean that small samples in many dimensions have. With the plan x' -> y held, L_edit is at most sum_i a_i |x'_i - barycentre_i|^2 / 2 plus a
+With the plan x' -> y held, L_edit is at most sum_i a_i |x'_i - barycentre_i|^2 / 2 plus a
 constant, and step 2 minimises that bound over affine maps; the debiasing term enters by its
-gradient. Fixed points are where the gradient of the loss with respect to H is zero, as for
-Adam, but on all codes at once and with nothing random.
+gradient. Without a ridge, fixed points are where the gradient of the loss with respect to H is
+zero, as for Adam, but on all codes at once and with nothing random. Unless `leave_one_out` is
+off, codes are barred from their own match in x' -> x', which removes the pull towards the mean
+that few samples in many dimensions have.
 
 The preservation term (Eq. 5) enters by the same two means. Its gradient a unit of mass is
 -J_i^T delta^u_i, where delta^u comes from plans between the features u(x'), u(x) and J_i is the
@@ -33,7 +34,7 @@ from tqdm import tqdm
 from lwedit.editors.affine import AffineMap
 from lwedit.editors.objective import Problem, Solution
 from lwedit.editors.ridge import RidgeSystem
-from lwedit.transport import Potentials, displacement
+from lwedit.transport import displacement, potentials_at_rest
 from lwedit.vocabulary import flatten_codes
 
 __all__ = ["solve_alternate"]
@@ -54,7 +55,7 @@ class _Preservation:
         self.blocks, self.rng = blocks, rng
         with torch.no_grad():
             self.u = self.features(problem.train.source)
-        self.potentials: Potentials | None = None
+        self.potentials = potentials_at_rest(self.u, self.eps, self.a, tolerance=_TOLERANCE)
 
     def join(
         self, edited: Float[Tensor, "n layers dim"], delta: Float[Tensor, "n flat"]

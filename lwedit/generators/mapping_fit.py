@@ -49,7 +49,14 @@ def fit_mapping(
 ) -> None:
     """Train `mapping` in place until f(z), z ~ N(0, I), looks like `codes`.
 
-    The mean of the codes becomes `mapping.w_mean`, and the last layer starts with their scale.
+    The mean of the codes becomes `mapping.w_mean`.
+
+    Args:
+        mapping: f, changed in place.
+        codes: What f(z) should look like.
+        config: Settings.
+        rng: Source of z, the order of codes and the discriminator's first weights.
+        progress: Show a bar.
     """
     dim = codes.shape[1]
     centre, scale = codes.mean(dim=0), codes.std(dim=0).mean()

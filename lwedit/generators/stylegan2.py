@@ -309,6 +309,19 @@ class Synthesis(nn.Module):
         first.weight.copy_(torch.eye(dim) * math.sqrt(dim))
         first.bias.zero_()
 
+    @torch.no_grad()
+    def absorb(self, shift: Float[Tensor, "layers dim"]) -> None:
+        """Make w draw what w + shift drew, by moving the biases of the style affines."""
+        layer = 0
+        for block in self.blocks.values():
+            users = [(block.conv0, layer)] if block.conv0 is not None else []
+            layer += len(users)
+            users += [(block.conv1, layer), (block.to_image, layer + 1)]
+            layer += 1
+            for user, i in users:
+                affine = user.affine
+                affine.bias += (affine.weight * affine.weight_gain) @ shift[i] / affine.bias_gain
+
     def forward(
         self, w: Float[Tensor, "n layers dim"], *, fresh_noise: bool = False
     ) -> Float[Tensor, "n channels h w"]:

@@ -13,7 +13,7 @@ a step share one batch of generated images, which saves one of five passes.
 import collections.abc
 import copy
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -38,6 +38,7 @@ class TrainingConfig:
         r1_every: Steps between two evaluations of R1, whose weight is scaled up accordingly.
         mixing: Share of images drawn from two codes (style mixing).
         ema_decay: Decay of the averaged generator a step.
+        discriminator_channels: Widths of the discriminator, the generator's if empty.
         bf16: Run convolutions in bfloat16; faster only on CPUs that have the instructions.
     """
 
@@ -47,6 +48,7 @@ class TrainingConfig:
     r1_every: int = 16
     mixing: float = 0.5
     ema_decay: float = 0.998
+    discriminator_channels: tuple[int, ...] = ()
     bf16: bool = False
 
 
@@ -100,7 +102,8 @@ class GanTrainer:
         self.config, self.rng = config, rng
         with _seeded_by(rng):
             self.generator = Generator(model).to(memory_format=torch.channels_last)
-            self.discriminator = Discriminator(model).to(memory_format=torch.channels_last)
+            mirror = replace(model, channels=config.discriminator_channels or model.channels)
+            self.discriminator = Discriminator(mirror).to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.optimiser_g = torch.optim.Adam(
             self.generator.parameters(), config.lr, betas=(0.0, 0.99), foreach=True
@@ -130,12 +133,16 @@ class GanTrainer:
         self.discriminator.requires_grad_(False)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
             loss_g = functional.softplus(-self.discriminator(fake)).mean()
-        self._descend(self.optimiser_g, loss_g)
+        self._descend(self.optimiser_g, loss_g + self._regularise(x))
         self.discriminator.requires_grad_(True)
         self._average()
         return GanLosses(
             loss_g.item(), loss_d.item(), logits_real.mean().item(), logits_fake.mean().item()
         )
+
+    def _regularise(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, ""]:
+        """What a subclass adds to L_G; nothing here."""
+        return x.new_zeros(())
 
     def _sample_images(self, n: int) -> Float[Tensor, "n channels h w"]:
         w = self._sample_codes(n)

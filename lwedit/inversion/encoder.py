@@ -58,15 +58,15 @@ class Encoder(nn.Module):
         self.residual = nn.Conv2d(width, layers * dim // 16, 1)
         nn.init.zeros_(self.residual.weight)
         nn.init.zeros_(self.residual.bias)
-        self.register_buffer("w_mean", torch.zeros(dim))
+        self.register_buffer("w_mean", torch.zeros(layers, dim))
 
     def parts(
         self, x: Float[Tensor, "n channels h w"]
     ) -> tuple[Float[Tensor, "n 1 dim"], Float[Tensor, "n layers dim"]]:
-        """Base code (mean added) and residuals, whose sum is the code."""
+        """Base code and residuals (mean code added), whose sum is the code."""
         x = x.contiguous(memory_format=torch.channels_last)
         h = self.trunk(x)  # (n, width, 4, 4)
-        return self.w_mean + self._by_cell(self.base(h)), self._by_cell(self.residual(h))
+        return self._by_cell(self.base(h)), self.w_mean + self._by_cell(self.residual(h))
 
     def _by_cell(self, maps: Float[Tensor, "n maps 4 4"]) -> Float[Tensor, "n layers dim"]:
         """Entries of a code ordered cell after cell."""

@@ -1,7 +1,7 @@
 """Command: train the encoder on MultiMNIST, `python -m lwedit.inversion.train --out DIR`.
 
-With `--generator FOLDER` the encoder learns through that frozen generator; with
-`--train-generator` the synthesis network learns too (from scratch unless a folder is given).
+With `--generator FILE` the encoder learns through that frozen generator; with
+`--train-generator` the synthesis network learns too (from scratch unless a file is given).
 The folder receives resumable checkpoints (safetensors) and a sheet of held-in images above
 their reconstructions; the same command goes on from there.
 """
@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from lwedit.data import MultiMnistConfig, digits_for, make_multimnist
-from lwedit.generators.stylegan2 import GeneratorConfig, Synthesis
+from lwedit.generators import GeneratorConfig, Synthesis
+from lwedit.generators.checkpoints import load_generator
 from lwedit.inversion.encoder import Encoder
 from lwedit.inversion.training import AutoencoderConfig, AutoencoderTrainer
 from lwedit.memory import keep_freed_memory
@@ -34,18 +35,17 @@ _CHUNK = 4096
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and train."""
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if args.generator is None and not args.train_generator:
+        parser.error("one of --generator and --train-generator must be given")
     torch.set_num_threads(args.threads)
     keep_freed_memory()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: sys.exit(130))
     torch.manual_seed(args.seed)
-    geometry = MultiMnistConfig.paper() if args.size == 128 else MultiMnistConfig()
-    channels = (args.dim, 128, 64, 32, 16, 16)[: int(np.log2(args.size)) - 1]
-    model = GeneratorConfig(size=args.size, dim=args.dim, channels=channels)
-    synthesis, encoder = Synthesis(model), Encoder(args.size, 1, model.layers, args.dim)
-    if args.train_generator:
-        synthesis.localise()
+    synthesis, encoder = _networks(args)
+    geometry = MultiMnistConfig.paper() if synthesis.config.size == 128 else MultiMnistConfig()
     config = AutoencoderConfig(
         batch=args.batch, residual_weight=args.residual_weight, train_generator=args.train_generator
     )
@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lwedit.inversion.train", description=__doc__)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--generator", metavar="FILE", help="generator.safetensors to start from")
     parser.add_argument("--train-generator", action="store_true")
     parser.add_argument("--images", type=int, default=400_000)
     parser.add_argument("--size", type=int, default=64, choices=(64, 128))
@@ -73,6 +74,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _networks(args: argparse.Namespace) -> tuple[Synthesis, Encoder]:
+    if args.generator is None:
+        channels = (args.dim, 128, 64, 32, 16, 16)[: int(np.log2(args.size)) - 1]
+        synthesis = Synthesis(GeneratorConfig(size=args.size, dim=args.dim, channels=channels))
+        synthesis.localise()
+        w_mean = torch.zeros(args.dim)
+    else:
+        generator = load_generator(Path(args.generator))
+        synthesis, w_mean = generator.synthesis, generator.w_mean
+    model = synthesis.config
+    encoder = Encoder(model.size, model.image_channels, model.layers, model.dim)
+    encoder.w_mean.copy_(w_mean)
+    return synthesis, encoder
+
+
 def _run(
     trainer: AutoencoderTrainer, args: argparse.Namespace, geometry: MultiMnistConfig, out: Path
 ) -> None:
@@ -83,8 +99,7 @@ def _run(
     try:
         while trainer.images_seen < args.images:
             chunk = to_unit_range(make_multimnist(digits, _CHUNK, geometry, draw).images)
-            left = (args.images - trainer.images_seen) // args.batch + 1
-            for x in chunk.split(args.batch)[:left]:
+            for x in chunk[: args.images - trainer.images_seen].split(args.batch):
                 done = trainer.images_seen / args.images
                 scale = min(1.0, (1 - done) / (1 - args.decay_from) + 0.01)
                 recent.append(trainer.step(x, lr_scale=scale))
@@ -138,7 +153,8 @@ def _load(trainer: AutoencoderTrainer, folder: Path) -> None:
              "synthesis": trainer.synthesis, "synthesis_ema": trainer.ema_synthesis}
     for name, module in parts.items():
         module.load_state_dict(load_file(folder / f"{name}.safetensors"))
-    trainer.steps = json.loads((folder / "state.json").read_text())["steps"]
+    state = json.loads((folder / "state.json").read_text())
+    trainer.steps, trainer.images_seen = state["steps"], state["images"]
 
 
 if __name__ == "__main__":

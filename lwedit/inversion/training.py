@@ -88,16 +88,14 @@ class AutoencoderTrainer:
         self._lrs = [group["lr"] for group in groups]
         self.ema_synthesis = copy.deepcopy(synthesis).eval().requires_grad_(False)
         self.ema_encoder = copy.deepcopy(encoder).eval().requires_grad_(False)
-        self.steps = 0
+        self.steps = self.images_seen = 0
 
-    @property
-    def images_seen(self) -> int:
-        """Images shown so far."""
-        return self.steps * self.config.batch
-
-    def step(self, x: Float[Tensor, "n channels h w"], *, lr_scale: float = 1.0) -> ReconstructionLosses:
+    def step(
+        self, x: Float[Tensor, "n channels h w"], *, lr_scale: float = 1.0
+    ) -> ReconstructionLosses:
         """One update on a batch of real images."""
         self.steps += 1
+        self.images_seen += len(x)
         for group, lr in zip(self.optimiser.param_groups, self._lrs, strict=True):
             group["lr"] = lr * lr_scale
         base, residual = self.encoder.parts(x)

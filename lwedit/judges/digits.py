@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -76,10 +76,13 @@ class DigitJudge(nn.Module):
         self.hidden = nn.Linear(width, width)
         self.out = nn.Linear(width, head.quantities * head.levels)
 
+    def maps(self, x: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n width h2 w2"]:
+        """Features at an eighth of the resolution, differentiable in x."""
+        return self.trunk(x.contiguous(memory_format=torch.channels_last))
+
     def features(self, x: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n width"]:
         """Summed evidence before the head, the space in which KID and FID are measured."""
-        x = x.contiguous(memory_format=torch.channels_last)
-        return torch.relu(self.mix(self.trunk(x))).sum(dim=(2, 3)) / 8
+        return torch.relu(self.mix(self.maps(x))).sum(dim=(2, 3)) / 8
 
     def forward(self, x: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n quantities levels"]:
         """x -> logits."""
@@ -94,7 +97,9 @@ class DigitJudge(nn.Module):
         return torch.cat([self(part).softmax(dim=2) for part in x.split(batch)])
 
     @torch.no_grad()
-    def predict(self, x: Float[Tensor, "n 1 h w"], batch: int = 250) -> Int64[Tensor, "n quantities"]:
+    def predict(
+        self, x: Float[Tensor, "n 1 h w"], batch: int = 250
+    ) -> Int64[Tensor, "n quantities"]:
         """Most probable level of every quantity."""
         return self.probabilities(x, batch).argmax(dim=2)
 
@@ -112,12 +117,16 @@ class DigitJudge(nn.Module):
         """Read what `save` wrote, in evaluation mode.
 
         Raises:
-            ValueError: If the weights are of another head or architecture.
+            ValueError: If the file is missing or damaged, or holds another head or architecture.
         """
         try:
-            state = load_file(path)
-            judge = cls(head, width=state["mix.weight"].shape[0])
-            judge.load_state_dict(state)
-        except (OSError, KeyError, RuntimeError, SafetensorError) as error:
-            raise ValueError(f"{path} must hold a judge with head {tuple(head)}: {error}") from error
+            with safe_open(path, "pt") as file:
+                about = json.loads((file.metadata() or {})["judge"])
+            if about["head"] != list(head):
+                raise ValueError(f"its head is {tuple(about['head'])}")
+            judge = cls(head, width=about["width"])
+            judge.load_state_dict(load_file(path))
+        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+            message = f"{path} must hold a judge with head {tuple(head)}: {error}"
+            raise ValueError(message) from error
         return judge.to(memory_format=torch.channels_last).eval().requires_grad_(False)

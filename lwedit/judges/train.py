@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -52,13 +53,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=64, choices=(64, 128))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--only", choices=("count", "classes"))
+    parser.add_argument("--reader", action="store_true",
+                        help="train the encoder's reader on the domain pool instead of judges")
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     keep_freed_memory()
     geometry = MultiMnistConfig.paper() if args.size == 128 else MultiMnistConfig()
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    held = make_multimnist(digits_for("heldout", geometry), 5000, geometry, np.random.default_rng(99))
+    draw = np.random.default_rng(99)
+    if args.reader:
+        reader = fit_judge("classes", DigitJudge(CLASSES), geometry, args.images, pool="domain")
+        reader.save(out / "reader.safetensors")
+        return
+    held = make_multimnist(digits_for("heldout", geometry), 5000, geometry, draw)
     report = out / "judges.json"
     for name, head in (("count", COUNT), ("classes", CLASSES)):
         if args.only not in (None, name):
@@ -76,7 +84,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def fit_judge(
-    name: str, judge: DigitJudge, geometry: MultiMnistConfig, images: int, batch: int = 64
+    name: str,
+    judge: DigitJudge,
+    geometry: MultiMnistConfig,
+    images: int,
+    *,
+    pool: Literal["judges", "domain"] = "judges",
+    batch: int = 64,
 ) -> DigitJudge:
     """Train one judge with a one-cycle schedule and label smoothing of 0.02.
 
@@ -86,12 +100,15 @@ def fit_judge(
         geometry: Geometry of the images; the number of digits is widened to 0-6 (0-5 for
             classes, whose levels end at four).
         images: How many images to show.
+        pool: Whose digits are shown; "domain" makes a reader for the encoder's loss, which
+            must never judge.
         batch: Images a step.
     """
     most = COUNT.levels - 1 if name == "count" else geometry.max_digits + 1
     wide = MultiMnistConfig(geometry.size, geometry.patch, geometry.gap, 0, most)
     mnist = load_mnist("train")
-    mnist = MnistDigits(mnist.images[30_000:], mnist.labels[30_000:])
+    part = slice(30_000, None) if pool == "judges" else slice(0, 30_000)
+    mnist = MnistDigits(mnist.images[part], mnist.labels[part])
     draw, rng = np.random.default_rng([7, most]), torch.Generator().manual_seed(most)
     judge.train().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=1e-3)

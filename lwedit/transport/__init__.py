@@ -8,7 +8,13 @@ from lwedit.transport.gaussian import (
     moments,
     shrink,
 )
-from lwedit.transport.plans import Potentials, Step, displacement, divergence
+from lwedit.transport.plans import (
+    Potentials,
+    Step,
+    displacement,
+    divergence,
+    potentials_at_rest,
+)
 from lwedit.transport.sinkhorn import blur_from_fraction, median_distance, sinkhorn_divergence
 from lwedit.transport.weights import WeightMode, sample_weights
 
@@ -25,6 +31,7 @@ __all__ = [
     "gaussian_map",
     "median_distance",
     "moments",
+    "potentials_at_rest",
     "sample_weights",
     "shrink",
     "sinkhorn_divergence",

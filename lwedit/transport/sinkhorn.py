@@ -33,7 +33,7 @@ def uniform(x: Float[Tensor, "n dim"]) -> Float[Tensor, " n"]:
     return torch.full((len(x),), 1.0 / len(x), dtype=x.dtype, device=x.device)
 
 
-def check_masses(name: str, mass: Float[Tensor, " n"], points: Float[Tensor, "m dim"]) -> None:
+def check_masses(name: str, mass: Float[Tensor, " masses"], points: Float[Tensor, "n dim"]) -> None:
     """Refuse masses that are no probabilities on the points.
 
     Args:
@@ -63,8 +63,8 @@ def sinkhorn_divergence(
     y: Float[Tensor, "m dim"],
     *,
     blur: float,
-    a: Float[Tensor, " n"] | None = None,
-    b: Float[Tensor, " m"] | None = None,
+    a: Float[Tensor, " masses_x"] | None = None,
+    b: Float[Tensor, " masses_y"] | None = None,
     scaling: float = 0.9,
 ) -> Float[Tensor, ""]:
     """S(x, y), differentiable in the points and the masses.

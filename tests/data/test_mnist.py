@@ -108,7 +108,7 @@ def test_raw_and_compressed_files_give_the_same_digits(tmp_path, raw, suffix, pa
         ("", lambda data: b"<html><body>404</body></html>"),
         (".gz", lambda data: gzip.compress(data)[:-20]),
         (".gz", lambda data: data),
-        (".gz", lambda data: gzip.compress(data)[:2000] + bytes(8) + gzip.compress(data)[2008:]),
+        (".gz", lambda data: gzip.compress(data)[:10] + b"\xff" * 20),  # no deflate block
         (".xz", lambda data: lzma.compress(data)[:-20]),
         (".xz", lambda data: b"<html><body>404</body></html>"),
         (".xz", lambda data: lzma.compress(b"")),

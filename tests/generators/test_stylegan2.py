@@ -249,6 +249,34 @@ def test_bfloat16_is_close_to_float32():
     assert (rough - exact).square().mean() < 1e-3 * exact.var()  # 8 bits of mantissa: 2^-9 a step
 
 
+def test_an_absorbed_shift_is_drawn_without_being_asked_for():
+    generator = make_generator()
+    w, shift = normal(3, 6, 6), normal(6, 6, seed=1)
+    expected = generator(w + shift)
+    generator.synthesis.absorb(shift)
+    torch.testing.assert_close(generator(w), expected)
+
+
+def test_localised_constants_live_in_one_cell_each_and_keep_their_mean_square():
+    config = GeneratorConfig(size=8, dim=32, channels=(32, 8))
+    synthesis = make_generator(config).synthesis
+    synthesis.localise()
+    for c, plane in enumerate(synthesis.const):
+        i, j = divmod(c // 2, 4)
+        assert plane.nonzero().tolist() == [[i, j]]
+    assert synthesis.const.square().mean() == 1
+    w = normal(2, 32)
+    torch.testing.assert_close(synthesis.blocks["b4"].conv1.affine(w), w)  # the identity
+
+
+@pytest.mark.parametrize(("dim", "width"), [(32, 16), (24, 24)])
+def test_what_cannot_be_localised_is_named(dim, width):
+    synthesis = Generator(GeneratorConfig(size=4, dim=dim, channels=(width,))).synthesis
+    message = rf"channels\[0\] must equal dim, a multiple of 16, .* got {width} and {dim}"
+    with pytest.raises(ValueError, match=message):
+        synthesis.localise()
+
+
 # --- sizes -----------------------------------------------------------------------------------
 
 

@@ -47,9 +47,9 @@ def test_map_carries_source_to_target_and_costs_the_distance():
 
 
 def test_singular_source_still_maps():
-    source, target = Moments(torch.zeros(2).double(), torch.diag(torch.tensor([1.0, 0.0])).double()), (
-        Moments(torch.ones(2).double(), torch.diag(torch.tensor([4.0, 0.0])).double())
-    )
+    zero, one = torch.zeros(2).double(), torch.ones(2).double()
+    flat = torch.diag(torch.tensor([1.0, 0.0])).double()
+    source, target = Moments(zero, flat), Moments(one, 4 * flat)
     map = gaussian_map(source, target)
     assert map.weight.isfinite().all()
     assert map.weight[0, 0].item() == pytest.approx(2)

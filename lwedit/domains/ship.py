@@ -1,0 +1,61 @@
+"""Command: turn a training run into the shipped weights, `python -m lwedit.domains.ship --run DIR`.
+
+Writes generator.safetensors and encoder.safetensors (averaged weights, float16, the generator's
+sizes in its header) and weights.json with the SHA-256 of every file and what it was trained on.
+"""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from lwedit.domains.digits import ASSETS
+from lwedit.generators import Generator, GeneratorConfig
+from lwedit.generators.checkpoints import generator_metadata
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and write the files."""
+    parser = argparse.ArgumentParser(prog="python -m lwedit.domains.ship", description=__doc__)
+    parser.add_argument(
+        "--run", required=True, help="folder of train, train_joint or inversion.train"
+    )
+    parser.add_argument("--out", default=str(ASSETS))
+    args = parser.parse_args(arguments)
+    run, out = Path(args.run), Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    state = json.loads((run / "state.json").read_text())
+    config = GeneratorConfig(**{**state["model"], "channels": tuple(state["model"]["channels"])})
+    generator = Generator(config)
+    if (run / "generator_ema.safetensors").exists():
+        generator.load_state_dict(load_file(run / "generator_ema.safetensors"))
+    else:  # an autoencoder: it has no distribution to sample from yet
+        generator.synthesis.load_state_dict(load_file(run / "synthesis_ema.safetensors"))
+    _write(generator.state_dict(), out / "generator.safetensors", generator_metadata(config))
+    if (run / "encoder_ema.safetensors").exists():
+        _write(load_file(run / "encoder_ema.safetensors"), out / "encoder.safetensors", {})
+    files = sorted(path for path in out.rglob("*.safetensors"))
+    digests = {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+    about = {"images_seen": state["images"], "training": state["training"], "sha256": digests}
+    (out / "weights.tmp").write_text(json.dumps(about, indent=1) + "\n")
+    (out / "weights.tmp").replace(out / "weights.json")
+
+
+def _write(state: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+    half = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in state.items()
+    }
+    save_file(half, path.with_suffix(".tmp"), metadata=metadata)
+    path.with_suffix(".tmp").replace(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Generators and other networks in files: weights are .safetensors, and nothing is unpickled.
+
+A generator's file carries its sizes in the header, so that the file alone rebuilds it. What is
+stored in float16 to be shipped is read back as float32.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+
+from lwedit.generators.stylegan2 import Generator, GeneratorConfig
+
+__all__ = ["generator_metadata", "load_generator", "load_weights"]
+
+_INTEGERS = ("size", "image_channels", "dim", "mapping_layers")
+
+
+def generator_metadata(config: GeneratorConfig) -> dict[str, str]:
+    """The header from which `load_generator` reads the sizes."""
+    about = {name: str(getattr(config, name)) for name in _INTEGERS}
+    return about | {"channels": ",".join(str(c) for c in config.channels)}
+
+
+def load_generator(path: Path) -> Generator:
+    """A frozen generator in evaluation mode.
+
+    Args:
+        path: A .safetensors file whose header is `generator_metadata`.
+
+    Raises:
+        ValueError: If the file is missing, damaged, has no such header, or its weights are not
+            those of a generator of these sizes.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+        sizes = {name: int(about[name]) for name in _INTEGERS}
+        channels = tuple(int(c) for c in about["channels"].split(","))
+        config = GeneratorConfig(channels=channels, **sizes)
+    except KeyError as error:
+        raise ValueError(f"{path} must name {error} in its header, as generators do.") from error
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} must be a generator's .safetensors file: {error}") from error
+    generator = Generator(config)
+    load_weights(generator, path)
+    return generator.to(memory_format=torch.channels_last)
+
+
+def load_weights(module: torch.nn.Module, path: Path) -> None:
+    """Fill a network from a .safetensors file; it is frozen and in evaluation mode afterwards.
+
+    Args:
+        module: Network, changed in place.
+        path: File with one tensor a parameter and buffer, floats of any precision.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or of another architecture.
+    """
+    try:
+        state = load_file(path)
+        float32 = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+        module.load_state_dict(float32)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        kind = type(module).__name__
+        raise ValueError(f"{path} must hold the weights of {kind}: {error}") from error
+    module.eval().requires_grad_(False)

@@ -1,0 +1,189 @@
+"""Truths for Latent Wasserstein: Gaussians, whose optimal affine map is a formula."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lwedit.classifier import ClassifierConfig, LatentClassifier
+from lwedit.editors import (
+    AffineMap,
+    FitData,
+    LatentWasserstein,
+    LatentWassersteinConfig,
+    LatentWassersteinStar,
+)
+from lwedit.editors.objective import prepare
+from lwedit.editors.solver_adam import _batches
+from lwedit.latents import LatentSet, Space
+from lwedit.transport import Moments, divergence, gaussian_map, sinkhorn_divergence
+
+CORE = LatentWassersteinConfig(lam=0.0)
+
+
+def gaussians(n, dim, seed=0):
+    """Codes of two Gaussians, one layer, and the optimal map between them."""
+    g = torch.Generator().manual_seed(seed)
+    truth = torch.Generator().manual_seed(99)
+    roots = [torch.randn(dim, dim, generator=truth) / dim**0.5 for _ in range(2)]
+    s, t = torch.eye(dim) + 0.5 * roots[0] @ roots[0].T, 0.6 * torch.eye(dim) + 0.8 * (
+        roots[1] @ roots[1].T
+    )
+    m = 1.5 * torch.randn(dim, generator=truth)
+    x = torch.randn(n, dim, generator=g) @ torch.linalg.cholesky(s).T
+    y = torch.randn(n, dim, generator=g) @ torch.linalg.cholesky(t).T + m
+    labels = torch.cat([torch.zeros(n), torch.ones(n)]).long()
+    labels = torch.stack([labels, (torch.cat([x, y])[:, 0] > 0).long()], dim=1)
+    latents = LatentSet(torch.cat([x, y])[:, None], labels, ("k", "l"), Space("h", "Z", 1, dim))
+    zero = torch.zeros(dim).double()
+    return latents, gaussian_map(Moments(zero, s.double()), Moments(m.double(), t.double()))
+
+
+def fit_data(n=1500, dim=4, attribute="k"):
+    train, map = gaussians(n, dim)
+    rng = torch.Generator().manual_seed(0)
+    classifier = LatentClassifier.fit(
+        train, ClassifierConfig(hidden=(16,), epochs=15, lr=1e-2), rng
+    )
+    return FitData(train, gaussians(500, dim, 1)[0], classifier, attribute, 0), map
+
+
+def error(editor, data, map):
+    """Relative root mean square error of the displacements of new codes."""
+    x = data.validation.pair("k").source
+    truth = x[:, 0].double() @ map.weight.T + map.bias - x[:, 0]
+    return float((editor.displacement(x)[:, 0] - truth).norm() / truth.norm())
+
+
+@pytest.mark.parametrize("shape", ["per_layer", "full"])
+def test_alternate_finds_the_closed_form_map(shape):
+    data, map = fit_data()
+    editor = LatentWasserstein.fit(data, replace(CORE, shape=shape))
+    assert error(editor, data, map) < 0.07  # sampling alone gives about .04
+
+
+@pytest.mark.slow
+def test_alternate_finds_the_closed_form_map_in_many_dimensions():
+    data, map = fit_data(5000, 16)
+    assert error(LatentWasserstein.fit(data, CORE), data, map) < 0.05
+
+
+def test_translation_is_the_difference_of_the_means():
+    data, _ = fit_data()
+    source, target = data.train.pair("k")
+    editor = LatentWasserstein.fit(data, replace(CORE, shape="translation"))
+    assert editor.map.weight is None
+    torch.testing.assert_close(
+        editor.map.bias, target.mean(dim=0) - source.mean(dim=0), atol=0.02, rtol=0
+    )
+
+
+def test_adam_lowers_the_divergence_of_codes_that_it_never_saw():
+    data, _ = fit_data(300)
+    config = replace(CORE, solver="adam", blur=(0.3,), batch=100, max_steps=200, lr=3e-2)
+    editor = LatentWasserstein.fit(data, config)
+    source, target = gaussians(400, 4, seed=2)[0].pair("k")
+    a = torch.full((400,), 1 / 400)
+    before, after = (
+        divergence(x[:, 0], target[:, 0], 0.5, a, a, own_match=False)
+        for x in (source, editor.edit(source, 1.0))
+    )
+    assert abs(after) < 0.1 * before
+
+
+@pytest.mark.parametrize("solver", ["adam", "alternate"])
+def test_preservation_keeps_the_classifier_where_it_was(solver):
+    data, _ = fit_data(300)
+    config = LatentWassersteinConfig(
+        solver=solver, blur=(0.3,), lam=0.0, batch=80, max_steps=120, lr=3e-2
+    )
+    source = data.validation.pair("k").source
+
+    def drift(lam):
+        editor = LatentWasserstein.fit(data, replace(config, lam=lam))
+        moved = data.classifier(editor.edit(source, 1.0)) - data.classifier(source)
+        return float(moved[:, 1].mean().abs())
+
+    assert drift(100.0) < 0.25 * drift(0.0)
+
+
+def test_alternate_stops_where_the_gradient_of_the_whole_loss_is_zero():
+    data, _ = fit_data(400)
+    config = LatentWassersteinConfig(
+        shape="translation", lam=2.0, blur=(0.4,), rounds=40, leave_one_out=False
+    )
+    problem = prepare(data, config, torch.Generator().manual_seed(0))
+    # Held-out codes decide how long to go on; with the training codes in their place the last
+    # round is the optimum of the training loss.
+    train = replace(data, validation=data.train)
+    found = LatentWasserstein.fit(train, config).map
+    slopes = []
+    for bias in (torch.zeros_like(found.bias), found.bias.clone()):
+        bias.requires_grad_()
+        source = problem.train.source
+        loss = problem.loss(problem.train, source + AffineMap(None, bias)(source), 0.4)
+        slopes.append(float(torch.autograd.grad(loss, bias)[0].norm()))
+    assert slopes[1] < 0.15 * slopes[0]
+
+
+def test_preservation_is_eq_5():
+    data, _ = fit_data(60)
+    problem = prepare(data, LatentWassersteinConfig(lam=3.0), torch.Generator().manual_seed(0))
+    sides = problem.train
+    edited = sides.source + 0.3
+    y = data.train.y.double()
+    gamma = torch.corrcoef(y.T)[0, 1].abs().float()
+    u = [((1 - gamma) ** 0.5 * data.classifier(w)[:, 1:]) for w in (edited, sides.source)]
+    expected = sinkhorn_divergence(
+        edited[:, 0], sides.target[:, 0], blur=0.3 * problem.distance
+    ) + 3 * sinkhorn_divergence(*u, blur=0.3 * problem.feature_distance)
+    torch.testing.assert_close(problem.loss(sides, edited, 0.3), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["adam", "alternate"])
+def test_same_seed_same_bits(solver):
+    data, _ = fit_data(200)
+    config = LatentWassersteinConfig(solver=solver, blur=(0.3,), batch=64, max_steps=20, rounds=2)
+    one, two = (LatentWasserstein.fit(data, config) for _ in range(2))
+    assert torch.equal(one.map.weight, two.map.weight)
+    assert torch.equal(one.map.bias, two.map.bias)
+
+
+def test_star_is_lambda_zero():
+    data, _ = fit_data(200)
+    star = LatentWassersteinStar.fit(data, LatentWassersteinConfig(lam=7.0, blur=(0.3,)))
+    core = LatentWasserstein.fit(data, replace(CORE, blur=(0.3,)))
+    assert torch.equal(star.map.weight, core.map.weight)
+    assert (star.method, core.method) == ("lw_star", "lw")
+
+
+def test_batches_are_balanced_and_a_short_last_one_is_dropped():
+    data, _ = fit_data(50)
+    sides = prepare(data, CORE, torch.Generator().manual_seed(0)).train
+    more = sides._replace(target=sides.target[:20], b=torch.full((20,), 0.05))
+    batches = _batches(more, None, 0.6, torch.Generator().manual_seed(0))
+    sizes = [(len(b.source), len(b.target)) for b, _ in zip(batches, range(4), strict=False)]
+    assert sizes == [(20, 20)] * 4  # 50 = 20 + 20 + 10, and 10 < .6 * 20
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lam": -1.0}, "lam must not be negative"),
+        ({"blur": ()}, "must hold a candidate"),
+        ({"weights": "prose"}, "group_by must be given exactly when"),
+        ({"group_by": ("l",)}, "group_by must be given exactly when"),
+    ],
+)
+def test_bad_settings_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        LatentWassersteinConfig(**change)
+
+
+def test_unfit_data_is_named():
+    data, _ = fit_data(50)
+    with pytest.raises(ValueError, match="must not hold the target attribute 'k'"):
+        LatentWasserstein.fit(data, LatentWassersteinConfig(weights="prose", group_by=("k",)))
+    data.classifier.attributes = ("l", "k")
+    with pytest.raises(ValueError, match="classifier must predict the attributes of the codes"):
+        LatentWasserstein.fit(data, LatentWassersteinConfig())
