@@ -1,7 +1,7 @@
 """The demo: a held-out digit image, one more digit by LW and by LT, side by side.
 
 Starts from the shipped weights and the editors of the last benchmark run
-(`results/digits/editors`); where a run is missing the page says how to make one. It listens on
+(`runs/digits/editors`); where a run is missing the page says how to make one. It listens on
 localhost and asks nothing of the network.
 """
 
@@ -21,7 +21,7 @@ from lwedit.domains import DigitsDomain
 from lwedit.editors import Editor
 from lwedit.vocabulary import from_unit_range, to_unit_range
 
-RUN = Path(__file__).resolve().parent / "results" / "digits"
+RUN = Path(__file__).resolve().parent / "runs" / "digits"
 COLUMNS = {"lt": "LT: pushes the code until a latent classifier says n + 1",
            "lw": "LW: moves the code to where codes of n + 1 digits are"}
 SIDE = 256

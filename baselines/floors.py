@@ -36,6 +36,7 @@ class NoEdit(AffineEditor):
     """Codes stay as they are."""
 
     method: ClassVar[str] = "none"
+    uses_seed: ClassVar[bool] = False
 
     @classmethod
     def fit(cls, data: FitData) -> "NoEdit":
@@ -72,6 +73,7 @@ class Centroids(AffineEditor):
     """The difference of the class means, for every code."""
 
     method: ClassVar[str] = "centroids"
+    uses_seed: ClassVar[bool] = False
 
     @classmethod
     def fit(cls, data: FitData) -> "Centroids":
@@ -88,6 +90,7 @@ class GaussianTransport(AffineEditor):
     """The closed-form optimal map between Gaussians."""
 
     method: ClassVar[str] = "gaussian_ot"
+    uses_seed: ClassVar[bool] = False
 
     @classmethod
     def fit(cls, data: FitData) -> "GaussianTransport":
@@ -119,6 +122,7 @@ class Nearest(Editor):
     """
 
     method: ClassVar[str] = "nearest"
+    uses_seed: ClassVar[bool] = False
 
     def __init__(self, attribute: str, space: Space, targets: Float[Tensor, "m layers dim"]):
         super().__init__(attribute, space)

@@ -15,7 +15,7 @@ from baselines import METHODS
 from benchmark.measure import READINGS
 from benchmark.presets import RunConfig
 from benchmark.report import LABELS
-from benchmark.stages import CellKey, load_cell, methods_of
+from benchmark.stages import CellKey, editor_folder, load_cell, methods_of
 from lwedit.domains import DigitsDomain
 from lwedit.vocabulary import from_unit_range, to_unit_range
 
@@ -50,7 +50,7 @@ def draw_examples(
             for j, name in enumerate(methods, start=2):
                 key = CellKey(name, task.name, config.seeds[0])
                 cell = load_cell(key, reading, out)
-                folder = out / "editors" / f"{name}_{task.attribute}_{key.seed}"
+                folder = editor_folder(name, task.attribute, key.seed, out)
                 editor = METHODS[name].load(folder, domain.space)
                 w_edit = editor.edit(w, torch.from_numpy(cell.alpha[:_ROWS]))
                 label = LABELS.get(name, name)

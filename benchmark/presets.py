@@ -1,7 +1,7 @@
 """Every setting of a run, and the presets, in one visible table."""
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 __all__ = ["PRESETS", "RunConfig"]
 
@@ -14,11 +14,15 @@ class RunConfig:
         methods: Names from `baselines.METHODS`.
         floors: Whether the floors and the ceiling stand beside the methods.
         tasks: Edits, such as "1→2".
-        seeds: Seeds; each has its own split of the codes, latent classifier and editors.
+        seeds: Seeds; each has its own latent classifier and editors. The last tenth of the
+            training codes validates, for all seeds.
         train_codes: How many of the 25,000 codes to use.
         test_images: Held-out images a task, before those with a miscounted reconstruction go.
         alpha_max: Largest strength tried.
         alpha_step: Spacing of the strengths tried.
+        lw_solver: Solver of LW and LW(*), "alternate" or "adam" (the paper's).
+        lw_blur: Blurs among which held-out codes choose, see `LatentWassersteinConfig`.
+        lw_rounds: Most rounds of `alternate`.
         classifier_hidden: Hidden widths of the latent classifier.
         bootstrap: Resamples behind each interval.
     """
@@ -31,6 +35,9 @@ class RunConfig:
     test_images: int = 1_000
     alpha_max: float = 4.0
     alpha_step: float = 0.05
+    lw_solver: Literal["alternate", "adam"] = "alternate"
+    lw_blur: tuple[float, ...] = (0.15, 0.3)
+    lw_rounds: int = 6
     classifier_hidden: tuple[int, ...] = (512, 256)
     bootstrap: int = 2_000
 

@@ -20,6 +20,7 @@ import torch
 from baselines import METHODS
 from benchmark.figures import draw_examples
 from benchmark.presets import PRESETS, RunConfig
+from benchmark.publish import publish
 from benchmark.report import write_report
 from benchmark.stages import measure_all
 from lwedit import __version__
@@ -45,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
             measure_all(domain, config, out)
         table = write_report(config, out)
         figure = draw_examples(domain, config, out)
+        if args.publish:
+            publish(out, _ROOT)
     except (ValueError, OSError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 2
@@ -64,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--no-floors", action="store_true",
                         help="leave out no edit, random, centroids, Gaussian OT, nearest target")
-    parser.add_argument("--out", default=str(_ROOT / "results" / "digits"))
+    parser.add_argument("--out", default=str(_ROOT / "runs" / "digits"), help="run folder")
+    parser.add_argument("--publish", action="store_true",
+                        help="copy tables and figures to results/digits and into README.md")
     parser.add_argument("--dry-run", action="store_true", help="print the configuration and stop")
     parser.add_argument("--figures-only", action="store_true",
                         help="tables and figures again from a finished run")

@@ -22,13 +22,18 @@ from benchmark.measure import READINGS, Cell, TestCodes, measure_cell
 from benchmark.presets import RunConfig
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.domains import DigitsDomain, EditTask
-from lwedit.editors import FitData
+from lwedit.editors import (
+    Editor,
+    FitData,
+    LatentWasserstein,
+    LatentWassersteinConfig,
+)
 from lwedit.judges.train import truth
 from lwedit.latents import LatentSet
 from lwedit.metrics import ssim
 from lwedit.vocabulary import flatten_codes, to_unit_range
 
-__all__ = ["FLOORS", "CellKey", "load_cell", "measure_all", "methods_of"]
+__all__ = ["FLOORS", "CellKey", "editor_folder", "load_cell", "measure_all", "methods_of"]
 
 FLOORS = ("none", "random", "centroids", "gaussian_ot", "nearest")
 
@@ -64,13 +69,12 @@ def measure_all(domain: DigitsDomain, config: RunConfig, out: Path) -> None:
     tests = {task.name: _test_codes(domain, task, heldout, config) for task in tasks}
     _write_npz(out / "tested.npz", {task.attribute: tests[task.name].index for task in tasks})
     _write_facts(domain, out, heldout, tests)
-    alphas = torch.arange(1, round(config.alpha_max / config.alpha_step) + 1) * config.alpha_step
     todo = [CellKey(m, t.name, s) for s in config.seeds for t in tasks for m in methods_of(config)]
     bar = tqdm(todo, "cells", unit="cell")
+    order = torch.arange(len(train))
+    cut = int(0.9 * len(train))  # as LT: the first 90 % train, the last 10 % validate
+    parts = train.subset(order[:cut]), train.subset(order[cut:])
     for seed, part in groupby(bar, key=lambda key: key.seed):
-        split = torch.randperm(len(train), generator=Generator().manual_seed(seed))
-        cut = int(0.9 * len(train))
-        parts = train.subset(split[:cut]), train.subset(split[cut:])
         classifier: LatentClassifier | None = None
         for key in part:
             if all(key.path(out, reading).exists() for reading in READINGS):
@@ -82,7 +86,7 @@ def measure_all(domain: DigitsDomain, config: RunConfig, out: Path) -> None:
                 _write_classifier_facts(classifier, heldout, domain, tasks, seed, out)
             bar.set_postfix_str(f"{key.method} {key.task} seed {key.seed}")
             task = next(task for task in tasks if task.name == key.task)
-            _measure_key(key, task, classifier, parts, domain, tests[task.name], alphas, out)
+            _measure_key(key, task, classifier, parts, domain, tests[task.name], config, out)
 
 
 def load_cell(key: CellKey, reading: str, out: Path) -> Cell:
@@ -140,21 +144,50 @@ def _measure_key(
     parts: tuple[LatentSet, LatentSet],
     domain: DigitsDomain,
     codes: TestCodes,
-    alphas: torch.Tensor,
+    config: RunConfig,
     out: Path,
 ) -> None:
+    start = time.perf_counter()
+    editor = _fit_or_load(key, task, classifier, parts, config, out)
+    seconds = time.perf_counter() - start
+    alphas = torch.arange(1, round(config.alpha_max / config.alpha_step) + 1) * config.alpha_step
+    for reading, cell in measure_cell(editor, classifier, domain, task, codes, alphas).items():
+        _write_npz(key.path(out, reading), {"seconds": np.array(seconds), **asdict(cell)})
+
+
+def _fit_or_load(
+    key: CellKey,
+    task: EditTask,
+    classifier: LatentClassifier,
+    parts: tuple[LatentSet, LatentSet],
+    config: RunConfig,
+    out: Path,
+) -> Editor:
+    """A fitted editor, also saved; what no seed can change is fitted once for all seeds."""
+    method = METHODS[key.method]
+    folder = editor_folder(key.method, task.attribute, key.seed, out)
+    if not method.uses_seed and (folder / "editor.json").exists():
+        return method.load(folder, parts[0].space)
     near = [
         part.subset(_of_count(part, task.count) | _of_count(part, task.count + 1))
         for part in parts
     ]
-    start = time.perf_counter()
-    editor = METHODS[key.method].fit(
-        FitData(near[0], near[1], classifier, task.attribute, key.seed)
-    )
-    seconds = time.perf_counter() - start
-    editor.save(out / "editors" / f"{key.method}_{task.attribute}_{key.seed}")
-    for reading, cell in measure_cell(editor, classifier, domain, task, codes, alphas).items():
-        _write_npz(key.path(out, reading), {"seconds": np.array(seconds), **asdict(cell)})
+    data = FitData(near[0], near[1], classifier, task.attribute, key.seed)
+    if issubclass(method, LatentWasserstein):
+        settings = LatentWassersteinConfig(
+            solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds
+        )
+        editor: Editor = method.fit(data, settings)
+    else:
+        editor = method.fit(data)
+    editor.save(folder)
+    return editor
+
+
+def editor_folder(method: str, attribute: str, seed: int, out: Path) -> Path:
+    """Where a run keeps an editor."""
+    name = seed if METHODS[method].uses_seed else "any"
+    return out / "editors" / f"{method}_{attribute}_{name}"
 
 
 def _write_facts(

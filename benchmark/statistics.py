@@ -1,4 +1,4 @@
-"""Bootstrap over images: the interval of a mean, and of a difference measured in pairs.
+"""Bootstrap over images: the interval of a mean.
 
 One row an image, one column a seed: resampling whole rows keeps what the seeds have in common
 and what two methods see of the same image.

@@ -172,8 +172,9 @@ def hash_state(state: dict[str, Tensor]) -> str:
     """SHA-256 over names, shapes and values of weights, independent of file format and order."""
     digest = hashlib.sha256()
     for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
+        tensor = state[name].detach().cpu()
         digest.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype}".encode())
-        digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else
-                      tensor[None].view(torch.uint8).numpy().tobytes())
+        # A copy: contiguous() keeps odd strides of axes of length 1, which view() refuses.
+        flat = tensor.flatten().clone(memory_format=torch.contiguous_format)
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -214,6 +214,14 @@ def test_the_hash_sees_values_names_shapes_and_types():
     assert len({hash_state(state) for state in states}) == len(states)
 
 
+@pytest.mark.parametrize("shape", [(1, 8, 1, 1), (8, 1, 1, 1), (1, 1, 1, 1), (), (0, 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.bool])
+def test_every_shape_and_type_can_be_hashed(shape, dtype):
+    a = torch.randn(shape).to(dtype)
+    b = a.to(memory_format=torch.channels_last) if a.ndim == 4 else a
+    assert hash_state({"a": a}) == hash_state({"a": b})
+
+
 def test_the_hash_is_blind_to_order_layout_and_gradients():
     a, b = torch.randn(2, 3, 4, 4), torch.randn(5)
     state = hash_state({"a": a, "b": b})

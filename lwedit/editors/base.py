@@ -47,11 +47,13 @@ class Editor(ABC):
 
     Attributes:
         method: Short name, as given on the command line.
+        uses_seed: Whether two seeds can give two editors of the same codes and classifier.
         attribute: What the edit adds for alpha > 0.
         space: Where its codes live.
     """
 
     method: ClassVar[str]
+    uses_seed: ClassVar[bool] = True
 
     def __init__(self, attribute: str, space: Space):
         self.attribute, self.space = attribute, space

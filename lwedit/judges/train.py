@@ -53,6 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=64, choices=(64, 128))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--only", choices=("count", "classes"))
+    parser.add_argument("--again", action="store_true",
+                        help="go on from the judge in --out: other images, half the step size")
     parser.add_argument("--reader", action="store_true",
                         help="train the encoder's reader on the domain pool instead of judges")
     args = parser.parse_args(arguments)
@@ -71,14 +73,20 @@ def main(arguments: list[str] | None = None) -> None:
     for name, head in (("count", COUNT), ("classes", CLASSES)):
         if args.only not in (None, name):
             continue
-        judge = fit_judge(name, DigitJudge(head), geometry, args.images)
-        judge.save(out / f"{name}.safetensors")
-        right = judge.predict(to_unit_range(held.images)) == truth(held, name)
+        path, shown = out / f"{name}.safetensors", args.images
         results = json.loads(report.read_text()) if report.exists() else {}
+        if args.again:
+            shown += results[name]["images_shown"]
+            judge = DigitJudge.load(path, head).requires_grad_(True)
+            judge = fit_judge(name, judge, geometry, args.images, seed=shown, peak_lr=2e-3)
+        else:
+            judge = fit_judge(name, DigitJudge(head), geometry, args.images)
+        judge.save(path)
+        right = judge.predict(to_unit_range(held.images)) == truth(held, name)
         results[name] = {
             "heldout_images": len(held.counts),
             "fully_right": right.all(dim=1).float().mean().item(),
-            "images_shown": args.images,
+            "images_shown": shown,
         }
         report.write_text(json.dumps(results, indent=1) + "\n")
 
@@ -90,6 +98,8 @@ def fit_judge(
     images: int,
     *,
     pool: Literal["judges", "domain"] = "judges",
+    seed: int = 7,
+    peak_lr: float = 4e-3,
     batch: int = 64,
 ) -> DigitJudge:
     """Train one judge with a one-cycle schedule and label smoothing of 0.02.
@@ -102,6 +112,8 @@ def fit_judge(
         images: How many images to show.
         pool: Whose digits are shown; "domain" makes a reader for the encoder's loss, which
             must never judge.
+        seed: Seed of the images.
+        peak_lr: Highest step size of the schedule.
         batch: Images a step.
     """
     most = COUNT.levels - 1 if name == "count" else geometry.max_digits + 1
@@ -109,11 +121,11 @@ def fit_judge(
     mnist = load_mnist("train")
     part = slice(30_000, None) if pool == "judges" else slice(0, 30_000)
     mnist = MnistDigits(mnist.images[part], mnist.labels[part])
-    draw, rng = np.random.default_rng([7, most]), torch.Generator().manual_seed(most)
+    draw, rng = np.random.default_rng([seed, most]), torch.Generator().manual_seed(seed - 7 + most)
     judge.train().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=1e-3)
     steps = math.ceil(images / batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps + 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak_lr, total_steps=steps + 1)
     bar = tqdm(total=images, desc=f"{name} judge", unit="img", mininterval=5)
     for start in range(0, images, _CHUNK):
         digits = prepare_digits(_jitter(mnist, rng), wide)

@@ -95,15 +95,16 @@ def inks(digits):
 
 def test_no_digit_of_a_held_out_image_was_ever_trained_on(made):
     domain, config = DigitsDomain.load(made), MultiMnistConfig()
-    pools = {pool: inks(digits_for(pool, config)) for pool in ("domain", "judges", "heldout")}
+    trained_on = inks(digits_for("domain", config)) | inks(digits_for("judges", config))
+    held_out = inks(digits_for("heldout", config))
     images = domain.images("heldout")
     assert len(images.counts) >= 2500
     for i, n in enumerate(images.counts):
         for top, left, bottom, right in images.boxes[i, :n]:
             ink = images.images[i, 0, top:bottom, left:right]
             key = (ink.shape, ink.tobytes())
-            assert key in pools["heldout"]
-            assert key not in pools["domain"] | pools["judges"]
+            assert key in held_out
+            assert key not in trained_on
 
 
 @pytest.mark.usefixtures("few")
@@ -155,15 +156,15 @@ def test_codes_of_other_weights_are_not_taken_from_the_cache(assets, tmp_path, n
         assert torch.equal(first.w, second.w)
         assert first.space.generator != second.space.generator
     else:
-        torch.testing.assert_close(second.w, first.w + 1)
+        torch.testing.assert_close(second.w, first.w + 1, rtol=0, atol=1e-3)  # float16
 
 
 def test_codes_of_other_images_are_not_taken_from_the_cache(made, tmp_path, monkeypatch):
     domain = DigitsDomain.load(made, cache=tmp_path)
-    for sizes, seeds in (((20, 20), (1, 2)), ((30, 20), (1, 2)), ((30, 20), (3, 2))):
-        monkeypatch.setattr(module, "_SIZES", dict(zip(("train", "heldout"), sizes, strict=True)))
-        monkeypatch.setattr(module, "_SEEDS", dict(zip(("train", "heldout"), seeds, strict=True)))
-        latents, images = domain.latents("train"), domain.images("train")
+    for size, seed in ((20, 1), (30, 1), (30, 2)):
+        monkeypatch.setattr(module, "_SIZES", {"heldout": size})
+        monkeypatch.setattr(module, "_SEEDS", {"heldout": seed})
+        latents, images = domain.latents("heldout"), domain.images("heldout")
         assert torch.equal(latents.y, labels(images))
     assert len(list(tmp_path.iterdir())) == 3
 

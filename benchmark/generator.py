@@ -1,0 +1,86 @@
+"""How good are the generator's samples? `python benchmark/generator.py`.
+
+Draws samples from z and writes, to `results/generator`: a sheet of 64, the share on which the
+classes judge reads one to four digits with p > .9 for each of the ten class counts, and FID and
+KID against held-out real images in the judge's features, beside the same between two halves of
+real images. Truncation 1 (none) is what counts; .7 stands beside it.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lwedit.domains import DigitsDomain
+from lwedit.generators.train import sample_sheet
+from lwedit.metrics import frechet_distance, kernel_distance
+from lwedit.vocabulary import to_unit_range
+
+__all__ = ["main", "measure", "readable"]
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def readable(domain: DigitsDomain, x: Float[Tensor, "n c h w"]) -> float:
+    """Share of images on which the classes judge is sure of one to four digits."""
+    scores = domain.score(x)
+    digits = scores.classes.sum(dim=1)
+    return ((scores.confidence > 0.9) & (digits >= 1) & (digits <= 4)).float().mean().item()
+
+
+@torch.no_grad()
+def measure(domain: DigitsDomain, n: int, seed: int) -> dict[str, dict[str, float]]:
+    """The numbers, a row a truncation, and the real images beside them."""
+    judge = domain.classes_judge
+    real = to_unit_range(domain.images("heldout").images)
+    features = torch.cat([judge.features(x) for x in real.split(250)])
+    halves = features[::2], features[1::2]
+    rows = {"real images, two halves": {
+        "readable": readable(domain, real),
+        "fid": frechet_distance(*halves),
+        "kid": kernel_distance(*halves),
+    }}
+    z = torch.randn(n, domain.generator.config.dim, generator=torch.Generator().manual_seed(seed))
+    for truncation in (1.0, 0.7):
+        x = domain.generate(domain.generator.codes(z, truncation=truncation))
+        drawn = torch.cat([judge.features(part) for part in x.split(250)])
+        rows[f"samples, truncation {truncation}"] = {
+            "readable": readable(domain, x),
+            "fid": frechet_distance(drawn, halves[0]),
+            "kid": kernel_distance(drawn, halves[0]),
+        }
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line, measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=_ROOT / "results" / "generator")
+    args = parser.parse_args(arguments)
+    args.out.mkdir(parents=True, exist_ok=True)
+    domain = DigitsDomain.load()
+    rng = torch.Generator().manual_seed(args.seed)
+    z = torch.randn(64, domain.generator.config.dim, generator=rng)
+    sample_sheet(domain.generator, z).save(args.out / "samples.png")
+    rows = measure(domain, args.samples, args.seed)
+    about = {"samples": args.samples, "seed": args.seed, "weights": domain.weights, "rows": rows}
+    (args.out / "generator.json").write_text(json.dumps(about, indent=1) + "\n")
+    lines = ["| images | readable | FID | KID |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {name} | {row['readable']:.3f} | {row['fid']:.2f} | {row['kid']:.4f} |"
+        for name, row in rows.items()
+    ]
+    (args.out / "generator.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Truths that benchmark.publish must meet: copies, and nothing of README lost around the table."""
+
+import pytest
+
+from benchmark.publish import publish
+
+FILES = ("config.json", "facts.json", "results.csv", "table2.csv", "table2.json", "fig6.png")
+BEFORE = "# lwedit\n\nWords.\n\n<!-- results -->\nold table\n<!-- /results -->\n\nMore words.\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    out, root = tmp_path / "run", tmp_path / "root"
+    out.mkdir()
+    root.mkdir()
+    for name in (*FILES, "classifier_0.json", "classifier_1.json"):
+        (out / name).write_bytes(name.encode() * 3)
+    (out / "table2.md").write_text("# Table 2: a title\n\n## one reading\n\n| a | b |\n\nLegend.\n")
+    (root / "README.md").write_text(BEFORE)
+    return out, root
+
+
+def test_files_are_copied_byte_by_byte(run):
+    out, root = run
+    publish(out, root)
+    copied = {path.name: path.read_bytes() for path in (root / "results" / "digits").iterdir()}
+    assert copied == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_the_table_takes_the_place_between_the_markers(run):
+    out, root = run
+    for _ in range(2):  # again: the new table replaces the last one
+        publish(out, root)
+        head, _, rest = (root / "README.md").read_text().partition("<!-- results -->\n")
+        text, _, tail = rest.partition("<!-- /results -->")
+        assert (head, tail) == ("# lwedit\n\nWords.\n\n", "\n\nMore words.\n")
+        table, picture = text.split("\n\n![")
+        assert table.split("\n") == ["### one reading", "", "| a | b |", "", "Legend."]
+        assert picture == "Fig. 6](results/digits/fig6.png)\n"
+    assert not list(root.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("marker", ["<!-- results -->", "<!-- /results -->"])
+def test_a_lost_marker_is_named_and_nothing_is_written(run, marker):
+    out, root = run
+    (root / "README.md").write_text(BEFORE.replace(marker, ""))
+    with pytest.raises(ValueError, match=r"README\.md must hold the markers <!-- results -->"):
+        publish(out, root)
+    assert [path.name for path in root.iterdir()] == ["README.md"]
+
+
+def test_an_unfinished_run_leaves_readme_as_it_was(run):
+    out, root = run
+    (out / "fig6.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"fig6\.png"):
+        publish(out, root)
+    assert (root / "README.md").read_text() == BEFORE

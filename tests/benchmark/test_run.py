@@ -1,0 +1,192 @@
+"""Truths that benchmark/run.py must meet: what it prints, what it refuses, in one clear line."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from baselines import METHODS
+from benchmark import run
+from benchmark.presets import PRESETS, RunConfig
+from benchmark.report import LABELS
+from benchmark.stages import FLOORS, methods_of
+
+ROOT = Path(__file__).resolve().parents[2]
+WEIGHTS = {"generator": "a" * 64, "encoder": "b" * 64}
+
+
+def printed(config):
+    return json.loads(json.dumps(asdict(config)))
+
+
+@pytest.fixture
+def stages(monkeypatch, tmp_path):
+    """The command with empty stages; what they were called with is kept."""
+    seen = []
+    domain = SimpleNamespace(weights=dict(WEIGHTS))
+
+    def report(config, out):
+        (out / "table2.md").write_text("| the table |\n")
+        return out / "table2.md"
+
+    monkeypatch.setattr(run.DigitsDomain, "load", lambda: domain)
+    monkeypatch.setattr(run, "measure_all", lambda domain, config, out: seen.append(config))
+    monkeypatch.setattr(run, "write_report", report)
+    monkeypatch.setattr(run, "draw_examples", lambda domain, config, out: out / "fig6.png")
+    return SimpleNamespace(seen=seen, domain=domain, out=tmp_path / "run")
+
+
+# --- configuration ---------------------------------------------------------------------------
+
+
+def test_a_dry_run_prints_the_configuration_and_writes_nothing(tmp_path, capsys):
+    out = tmp_path / "run"
+    command = ["--methods", "lw", "lt_star", "--seeds", "4", "2", "--no-floors", "--dry-run"]
+    assert run.main([*command, "--out", str(out)]) == 0
+    expected = RunConfig(methods=("lw", "lt_star"), seeds=(4, 2), floors=False)
+    assert json.loads(capsys.readouterr().out) == printed(expected)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_every_preset_is_a_whole_configuration(preset, capsys):
+    assert run.main(["--preset", preset, "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out) == printed(RunConfig(**PRESETS[preset]))
+    assert list(PRESETS[preset]) == [field.name for field in fields(RunConfig)]
+
+
+def test_presets_compare_at_least_three_seeds_and_the_paper_all_four_methods():
+    assert PRESETS["default"] == asdict(RunConfig())
+    assert all(len(PRESETS[name]["seeds"]) >= 3 for name in ("default", "paper"))
+    assert set(PRESETS["paper"]["methods"]) == {"lw", "lw_star", "lt", "lt_star"}
+
+
+def test_the_command_runs_as_a_script_from_anywhere(tmp_path):
+    command = [sys.executable, str(ROOT / "benchmark" / "run.py"), "--preset", "smoke"]
+    done = subprocess.run([*command, "--dry-run"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == printed(RunConfig(**PRESETS["smoke"]))
+
+
+def test_an_unknown_method_is_named(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run.main(["--methods", "lw", "magic"])
+    assert stop.value.code == 2
+    assert "'magic'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": ()}, "seeds must name at least one seed"),
+        ({"seeds": (0, 1, 0)}, r"seeds must differ from each other, got \(0, 1, 0\)"),
+        ({"methods": ("lw", "lw")}, "methods must differ from each other"),
+        ({"tasks": ("1→2", "1→2")}, "tasks must differ from each other"),
+        ({"alpha_step": 0.0}, r"alpha_step must lie in \(0, alpha_max\], got 0.0"),
+        ({"alpha_step": 5.0}, r"alpha_step must lie in \(0, alpha_max\], got 5.0"),
+    ],
+)
+def test_impossible_settings_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        RunConfig(**changes)
+
+
+# --- the order of the tables -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("methods", "floors", "expected"),
+    [
+        (("lw", "lt"), False, "lw lt"),
+        (("lw", "lt"), True, "none random centroids gaussian_ot lw lt nearest"),
+        (("nearest", "lw"), True, "none random centroids gaussian_ot lw nearest"),
+        (("lw", "centroids"), True, "none random centroids gaussian_ot lw nearest"),
+        (("lw", "centroids"), False, "lw centroids"),
+        (FLOORS, True, "none random centroids gaussian_ot nearest"),
+    ],
+)
+def test_floors_come_first_and_the_ceiling_last(methods, floors, expected):
+    assert " ".join(methods_of(RunConfig(methods=methods, floors=floors))) == expected
+
+
+def test_every_method_has_a_label():
+    assert set(LABELS) == set(METHODS)
+    assert set(FLOORS) <= set(METHODS)
+
+
+# --- run folders -----------------------------------------------------------------------------
+
+
+def test_a_run_folder_holds_all_of_its_configuration(stages, capsys):
+    assert run.main(["--methods", "lw", "--out", str(stages.out)]) == 0
+    about = json.loads((stages.out / "config.json").read_text())
+    expected = RunConfig(methods=("lw",))
+    assert about["config"] == printed(expected)
+    assert about["weights"] == WEIGHTS
+    assert set(about) == {
+        "config", "weights", "lwedit", "torch", "python", "commit", "threads",
+    }
+    assert stages.seen == [expected]
+    assert capsys.readouterr().out.startswith("| the table |\n")
+
+
+def test_the_same_command_goes_on_with_its_folder(stages):
+    for _ in range(2):
+        assert run.main(["--out", str(stages.out)]) == 0
+    assert len(stages.seen) == 2
+
+
+def refused(stages, capsys, *command):
+    """The one line with which a command is refused before anything is computed."""
+    calls = len(stages.seen)
+    assert run.main([*command, "--out", str(stages.out)]) == 2
+    assert len(stages.seen) == calls
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_another_configuration_in_the_same_folder_is_refused(stages, capsys):
+    assert run.main(["--out", str(stages.out)]) == 0
+    before = (stages.out / "config.json").read_bytes()
+    for command in (["--seeds", "7"], ["--methods", "lw"], ["--no-floors"]):
+        assert refused(stages, capsys, *command) == (
+            "benchmark: out must be a new folder or hold a run of the same config, "
+            f"got {stages.out}; name another folder with --out or remove it."
+        )
+    assert (stages.out / "config.json").read_bytes() == before
+
+
+def test_cells_of_other_weights_are_not_mixed_in(stages, capsys):
+    assert run.main(["--out", str(stages.out)]) == 0
+    stages.domain.weights["generator"] = "c" * 64
+    assert "hold a run of the same weights" in refused(stages, capsys)
+
+
+def test_figures_need_a_finished_run(stages, capsys):
+    assert "out must hold a finished run" in refused(stages, capsys, "--figures-only")
+    assert not stages.out.exists()
+    assert run.main(["--out", str(stages.out)]) == 0
+    assert run.main(["--out", str(stages.out), "--figures-only"]) == 0
+    assert len(stages.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (ValueError("cell must be finite"), 2, "benchmark: cell must be finite"),
+        (FileNotFoundError("missing: x.npz"), 2, "benchmark: missing: x.npz"),
+        (KeyboardInterrupt(), 130, "benchmark: stopped; the same command goes on from"),
+    ],
+)
+def test_what_stops_a_run_is_one_line(stages, capsys, monkeypatch, error, code, line):
+    def stop(domain, config, out):
+        raise error
+
+    monkeypatch.setattr(run, "measure_all", stop)
+    assert run.main(["--out", str(stages.out)]) == code
+    (shown,) = capsys.readouterr().err.splitlines()
+    assert shown.startswith(line)
