@@ -41,10 +41,12 @@ def draw_examples(
     columns = 2 + len(methods)
     with mpl.rc_context({"font.size": 7, "font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(1.15 * columns, 1.28 * _ROWS * len(tasks)), dpi=160)
-        axes = figure.subplots(_ROWS * len(tasks), columns, squeeze=False)
+        blocks = figure.add_gridspec(
+            len(tasks), 1, hspace=0.16, left=0.01, right=0.99, top=0.96, bottom=0.03
+        )
         for block, task in enumerate(tasks):
             w = heldout.w[torch.from_numpy(tested[task.name])]
-            rows = axes[block * _ROWS : (block + 1) * _ROWS]
+            rows = blocks[block].subgridspec(_ROWS, columns, hspace=0.3, wspace=0.1).subplots()
             _column(rows, 0, f"{task.name}\ninput", images.images[tested[task.name]], None)
             _column(rows, 1, "reconstruction", _pixels(domain, w), domain)
             for j, name in enumerate(methods, start=2):
@@ -55,7 +57,6 @@ def draw_examples(
                 w_edit = editor.edit(w, torch.from_numpy(cell.alpha[:_ROWS]))
                 label = LABELS.get(name, name)
                 _column(rows, j, label, _pixels(domain, w_edit), domain, cell.flipped, task.count)
-        figure.tight_layout(pad=0.4)
         path = out / "fig6.png"
         figure.savefig(path)
     return path

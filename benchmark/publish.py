@@ -1,17 +1,16 @@
 """Results that stand in the repository: copies of a run's tables and figures, and README's table.
 
-Nothing is retyped: the text between the two markers in README.md is table2.md without its
-title, and fig6.png is the run's.
+Nothing is retyped: the text between the two markers in README.md is the first table of table2.md
+with its legend, and fig6.png is the run's.
 """
 
 import shutil
 from pathlib import Path
 
-__all__ = ["publish"]
+__all__ = ["publish", "replace_between"]
 
 _FILES = ("config.json", "facts.json", "results.csv", "table2.md", "table2.csv", "table2.json",
           "fig6.png")
-_START, _END = "<!-- results -->", "<!-- /results -->"
 
 
 def publish(out: Path, root: Path) -> None:
@@ -23,19 +22,45 @@ def publish(out: Path, root: Path) -> None:
 
     Raises:
         ValueError: If README.md has lost its markers.
+        FileNotFoundError: If the run is not finished.
     """
-    readme = root / "README.md"
-    head, start, rest = readme.read_text().partition(_START)
-    _, end, tail = rest.partition(_END)
-    if not (start and end):
-        raise ValueError(f"README.md must hold the markers {_START} and {_END}, found one at most.")
+    _, first, *_, legend = (out / "table2.md").read_text().split("\n## ")
+    legend = legend.partition("\n")[2].strip()
+    text = f"### {first.strip()}\n\n{legend}\n\n![Fig. 6](results/digits/fig6.png)"
+    _split(root / "README.md", "results")  # before anything is written
     folder = root / "results" / "digits"
     folder.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
         shutil.copyfile(out / name, folder / name)
     for path in out.glob("classifier_*.json"):
         shutil.copyfile(path, folder / path.name)
-    table = (out / "table2.md").read_text().partition("\n")[2].replace("\n## ", "\n### ").strip()
-    text = f"{head}{_START}\n{table}\n\n![Fig. 6](results/digits/fig6.png)\n{_END}{tail}"
-    readme.with_suffix(".tmp").write_text(text)
-    readme.with_suffix(".tmp").replace(readme)
+    replace_between(root / "README.md", "results", text)
+
+
+def replace_between(path: Path, name: str, text: str) -> None:
+    """Put text between the markers <!-- name --> and <!-- /name --> of a file.
+
+    Args:
+        path: The file.
+        name: Name of the markers.
+        text: What stands between them afterwards.
+
+    Raises:
+        ValueError: If a marker is missing.
+    """
+    head, tail = _split(path, name)
+    whole = f"{head}<!-- {name} -->\n{text}\n<!-- /{name} -->{tail}"
+    path.with_suffix(".tmp").write_text(whole)
+    path.with_suffix(".tmp").replace(path)
+
+
+def _split(path: Path, name: str) -> tuple[str, str]:
+    """What stands before and after a pair of markers."""
+    head, start, rest = path.read_text().partition(f"<!-- {name} -->")
+    _, end, tail = rest.partition(f"<!-- /{name} -->")
+    if not (start and end):
+        raise ValueError(
+            f"{path.name} must hold the markers <!-- {name} --> and <!-- /{name} -->, "
+            "found one at most."
+        )
+    return head, tail

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.differences import Difference, differences, to_markdown
 from benchmark.measure import READINGS, Cell
 from benchmark.paper import TABLE_2
 from benchmark.presets import RunConfig
@@ -71,7 +72,8 @@ def write_report(config: RunConfig, out: Path) -> Path:
         writer.writerows(flat)
     (out / "table2.csv.tmp").replace(out / "table2.csv")
     path = out / "table2.md"
-    _replace(path, _markdown(config, rows, out))
+    gains = differences(cells, "lw", config.bootstrap, rng)
+    _replace(path, _markdown(config, rows, gains, out))
     return path
 
 
@@ -139,7 +141,9 @@ def _flatten(row: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _markdown(config: RunConfig, rows: list[dict], out: Path) -> str:
+def _markdown(
+    config: RunConfig, rows: list[dict], gains: list[Difference], out: Path
+) -> str:
     facts = json.loads((out / "facts.json").read_text())
     accuracy = [
         json.loads((out / f"classifier_{seed}.json").read_text()) for seed in config.seeds
@@ -161,6 +165,8 @@ def _markdown(config: RunConfig, rows: list[dict], out: Path) -> str:
                 f"| {row['distance'].mean:.2f} | {paper} |"
             )
         text.append("")
+    if gains:
+        text += ["## LW against the others, image by image", "", *to_markdown(gains, LABELS), ""]
     images = ", ".join(
         f"{name}: {facts['measured'][name]} images ({facts['left_out'][name]} left out)"
         for name in config.tasks
@@ -168,6 +174,7 @@ def _markdown(config: RunConfig, rows: list[dict], out: Path) -> str:
     latent = ", ".join(
         f"{name} {min(a[name] for a in accuracy):.3f}" for name in config.tasks
     )
+    text += ["## How to read it", ""]
     text += [
         f"Seeds {', '.join(map(str, config.seeds))}; brackets are 95 % bootstrap intervals over "
         f"images ({config.bootstrap} resamples, seeds averaged). {images}; left out are held-out "

@@ -15,7 +15,9 @@ def run(tmp_path):
     root.mkdir()
     for name in (*FILES, "classifier_0.json", "classifier_1.json"):
         (out / name).write_bytes(name.encode() * 3)
-    (out / "table2.md").write_text("# Table 2: a title\n\n## one reading\n\n| a | b |\n\nLegend.\n")
+    sections = ["# Table 2: a title\n", "one reading\n\n| a | b |\n", "another\n\n| c |\n",
+                "How to read it\n\nLegend.\n"]
+    (out / "table2.md").write_text("\n## ".join(sections))
     (root / "README.md").write_text(BEFORE)
     return out, root
 

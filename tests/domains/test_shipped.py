@@ -1,16 +1,24 @@
-"""What the weights in assets/digits must reach: hashes, reconstructions, readable samples."""
+"""The shipped weights are what the published results say they are.
+
+Whether that is good enough is not decided here: `benchmark/bars.py` prints every bar beside what
+was measured.
+"""
 
 import hashlib
 import json
 
 import pytest
 import torch
+from scipy.stats import fisher_exact
 
+from benchmark.bars import bars, to_markdown
 from benchmark.generator import readable
 from lwedit.domains.digits import ASSETS
 from lwedit.judges.train import truth
 from lwedit.metrics import ssim
 from lwedit.vocabulary import to_unit_range
+
+RESULTS = ASSETS.parents[1] / "results"
 
 
 def test_the_files_are_those_that_weights_json_names():
@@ -28,29 +36,53 @@ def reconstructed(shipped):
     return images, shipped.generate(shipped.encode(images))
 
 
-def test_held_out_images_keep_their_digits(shipped, reconstructed):
+def agree(hits, n, share, out_of):
+    """Whether hits of n and a published share of out_of can be the same rate (Fisher's test)."""
+    before = round(share * out_of)
+    return fisher_exact([[hits, n - hits], [before, out_of - before]]).pvalue > 1e-4
+
+
+def test_reconstructions_are_as_good_as_the_published_facts_say(shipped, reconstructed):
     images, y = reconstructed
+    facts = json.loads((RESULTS / "digits" / "facts.json").read_text())
     scores = shipped.score(y)
-    count = scores.count == truth(images, "count")[:, 0]
-    classes = (scores.classes == truth(images, "classes")).all(dim=1)
-    assert count.float().mean() >= 0.98
-    assert classes.float().mean() >= 0.93
+    count = int((scores.count == truth(images, "count")[:, 0]).sum())
+    classes = int((scores.classes == truth(images, "classes")).all(dim=1).sum())
+    total = facts["heldout_images"]
+    assert agree(count, len(y), facts["reconstruction_count_kept"], total)
+    assert agree(classes, len(y), facts["reconstruction_classes_kept"], total)
 
 
-def test_held_out_images_keep_their_pixels(reconstructed):
-    """Beside the best image that looks at nothing, the mean, and beside another real image."""
+def test_a_reconstruction_is_of_its_own_image(reconstructed):
+    """Nearer than the best image that looks at nothing, the mean, and than another real image."""
     images, y = reconstructed
     x = to_unit_range(images.images)
-    error = (y - x).square().mean()
-    assert error < 0.5 * (x - x.mean(dim=0)).square().mean()
-    assert ssim(x, y).mean() > ssim(x, x.roll(1, dims=0)).mean() + 0.2
+    assert (y - x).square().mean() < (x - x.mean(dim=0)).square().mean()
+    assert ssim(x, y).mean() > ssim(x, x.roll(1, dims=0)).mean()
+    own, other = (y - x).square().mean((1, 2, 3)), (y - x.roll(1, dims=0)).square().mean((1, 2, 3))
+    assert (own < other).float().mean() > 0.99
 
 
-def test_samples_are_read_with_confidence(shipped):
+def test_samples_are_as_readable_as_the_published_table_says(shipped):
+    about = json.loads((RESULTS / "generator" / "generator.json").read_text())
     z = torch.randn(500, shipped.generator.config.dim, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         w = shipped.generator.codes(z)
-    assert readable(shipped, shipped.generate(w)) >= 0.9
+    hits = round(500 * readable(shipped, shipped.generate(w)))
+    share = about["rows"]["samples, truncation 1.0"]["readable"]
+    assert agree(hits, 500, share, about["samples"])
+
+
+def test_the_published_results_are_of_the_shipped_weights(shipped):
+    for path in (RESULTS / "digits" / "config.json", RESULTS / "generator" / "generator.json"):
+        assert json.loads(path.read_text())["weights"] == shipped.weights
+
+
+def test_readme_shows_the_published_tables():
+    readme = (RESULTS.parent / "README.md").read_text()
+    _, table, *_ = (RESULTS / "digits" / "table2.md").read_text().split("\n## ")
+    assert table.strip() in readme
+    assert to_markdown(list(bars(RESULTS.parent))).strip() in readme
 
 
 def test_held_out_codes_are_the_same_on_a_second_call(shipped):

@@ -1,0 +1,114 @@
+"""What the project set out to reach, beside what was measured: `python benchmark/bars.py`.
+
+Reads nothing but files that other commands wrote (`benchmark/run.py --publish`,
+`benchmark/generator.py`, `benchmark/speed.py`, `lwedit.judges.train`) and writes
+`results/bars.md` and the same table into README.md. A bar that is missed stands there as missed.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmark.publish import replace_between
+
+__all__ = ["Bar", "bars", "main", "to_markdown"]
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+class Bar(NamedTuple):
+    """One bar: what is measured, the least that will do, and what came out (None: not measured)."""
+
+    what: str
+    least: float
+    measured: float | None
+
+
+def bars(root: Path) -> Iterator[Bar]:
+    """All bars of the digits domain, from the result files below `root`."""
+    judges = _json(root / "assets" / "digits" / "judges" / "judges.json")
+    for name, least in (("count", 0.995), ("classes", 0.97)):
+        yield Bar(f"{name} judge, held-out real images fully right", least,
+                  _get(judges, name, "fully_right"))
+    drawn = _json(root / "results" / "generator" / "generator.json")
+    yield Bar("samples read with every count p > .9", 0.90,
+              _get(drawn, "rows", "samples, truncation 1.0", "readable"))
+    facts = _json(root / "results" / "digits" / "facts.json")
+    yield Bar("reconstructions, count kept", 0.98, _get(facts, "reconstruction_count_kept"))
+    yield Bar("reconstructions, all classes kept", 0.93, _get(facts, "reconstruction_classes_kept"))
+    accuracies = [_json(p) for p in sorted((root / "results" / "digits").glob("classifier_*.json"))]
+    for task in ("1→2", "2→3", "3→4"):
+        worst = min((a[task] for a in accuracies), default=None)
+        yield Bar(f"latent classifier {task}, held-out codes, worst seed", 0.97, worst)
+    results = _rows(root / "results" / "digits" / "results.csv")
+    for task, least in (("1→2", 0.95), ("2→3", 0.97), ("3→4", 0.99)):
+        mine = [row for row in results if row["method"] == "lw" and row["task"] == task
+                and row["reading"] == "one for all"]
+        actual = min((float(row["actual"] or 0) for row in mine), default=None)
+        yield Bar(f"LW actual change {task}, one alpha for all, worst seed", least, actual)
+        kept = min((float(row["kept"] or 0) for row in mine), default=None)
+        yield Bar(f"LW digits kept {task}, among images that changed, worst seed", 0.80, kept)
+    speed = _json(root / "results" / "speed" / "speed.json")
+    yield from _speed(speed)
+
+
+def _speed(report: dict[str, Any]) -> Iterator[Bar]:
+    timings = report.get("timings", [])
+    grouped = {row["batch"]: row["grouped"] for row in timings if row["precision"] == "float32"}
+    for precision, least in (("float32", 1.6), ("bfloat16", 3.5)):
+        gains = [row["scaled"] / grouped[row["batch"]] for row in timings
+                 if row["precision"] == precision]
+        yield Bar(f"1024-px generator, {precision} against grouped float32, best batch", least,
+                  max(gains, default=None))
+
+
+def to_markdown(rows: list[Bar]) -> str:
+    """A table with a verdict a row."""
+    lines = ["| what | at least | measured | |", "| --- | --- | --- | --- |"]
+    for bar in rows:
+        seen = "not measured" if bar.measured is None else f"{bar.measured:.4g}"
+        met = "met" if bar.measured is not None and bar.measured >= bar.least else "missed"
+        lines.append(f"| {bar.what} | {bar.least:g} | {seen} | {met} |")
+    return "\n".join(lines) + "\n"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _get(tree: dict[str, Any], *keys: str) -> float | None:
+    node: Any = tree
+    for key in keys:
+        if key not in node:
+            return None
+        node = node[key]
+    return node
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--root", type=Path, default=_ROOT)
+    root = parser.parse_args(arguments).root
+    text = to_markdown(list(bars(root)))
+    (root / "results").mkdir(exist_ok=True)
+    (root / "results" / "bars.md").write_text(text)
+    replace_between(root / "README.md", "bars", text.strip())
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Truths that benchmark.bars must meet: verdicts by hand, and the shipped table is today's."""
+
+import json
+
+from benchmark.bars import Bar, bars, to_markdown
+
+
+def test_a_bar_is_met_from_its_least_value_on_and_missed_where_nothing_was_measured():
+    text = to_markdown([Bar("a", 0.5, 0.5), Bar("b", 0.5, 0.4999), Bar("c", 0.5, None)])
+    lines = text.splitlines()[2:]
+    assert lines == [
+        "| a | 0.5 | 0.5 | met |", "| b | 0.5 | 0.4999 | missed |",
+        "| c | 0.5 | not measured | missed |",
+    ]
+
+
+def test_the_worst_seed_counts(tmp_path):
+    folder = tmp_path / "results" / "digits"
+    folder.mkdir(parents=True)
+    rows = ["method,task,reading,seed,actual,kept"]
+    rows += ["lw,1→2,one for all,0,0.99,0.7", "lw,1→2,one for all,1,0.91,0.9",
+             "lw,1→2,per image,1,0.1,0.1", "lt,1→2,one for all,1,0.2,0.2"]
+    (folder / "results.csv").write_text("\n".join(rows) + "\n")
+    found = {bar.what: bar.measured for bar in bars(tmp_path)}
+    assert found["LW actual change 1→2, one alpha for all, worst seed"] == 0.91
+    assert found["LW digits kept 1→2, among images that changed, worst seed"] == 0.7
+    assert found["LW actual change 2→3, one alpha for all, worst seed"] is None
+
+
+def test_speed_is_against_the_grouped_float32_of_the_same_batch(tmp_path):
+    folder = tmp_path / "results" / "speed"
+    folder.mkdir(parents=True)
+    timings = [
+        {"batch": 1, "precision": "float32", "scaled": 2.0, "grouped": 1.0},
+        {"batch": 1, "precision": "bfloat16", "scaled": 5.0, "grouped": 4.0},
+        {"batch": 4, "precision": "float32", "scaled": 3.0, "grouped": 2.0},
+        {"batch": 4, "precision": "bfloat16", "scaled": 6.0, "grouped": 5.0},
+    ]
+    (folder / "speed.json").write_text(json.dumps({"timings": timings}))
+    found = [bar.measured for bar in bars(tmp_path) if "1024" in bar.what]
+    assert found == [2.0, 5.0]
