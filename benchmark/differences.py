@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmark.bootstrap import Interval, bootstrap_mean
 from benchmark.measure import Cell
-from benchmark.statistics import Interval, bootstrap_mean
 
 __all__ = ["Difference", "differences", "to_markdown"]
 

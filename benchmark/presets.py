@@ -16,7 +16,8 @@ class RunConfig:
         tasks: Edits, such as "1→2".
         seeds: Seeds; each has its own latent classifier and editors. The last tenth of the
             training codes validates, for all seeds.
-        train_codes: How many of the 25,000 codes to use.
+        train_codes: How many of the 25,000 codes the latent classifier learns from.
+        editor_codes: How many of those the editors learn from.
         test_images: Held-out images a task, before those with a miscounted reconstruction go.
         alpha_max: Largest strength tried.
         alpha_step: Spacing of the strengths tried.
@@ -32,12 +33,13 @@ class RunConfig:
     tasks: tuple[str, ...] = ("1→2", "2→3", "3→4")
     seeds: tuple[int, ...] = (0, 1, 2)
     train_codes: int = 25_000
-    test_images: int = 1_000
+    editor_codes: int = 12_500
+    test_images: int = 500
     alpha_max: float = 4.0
     alpha_step: float = 0.05
     lw_solver: Literal["alternate", "adam"] = "alternate"
-    lw_blur: tuple[float, ...] = (0.15, 0.3)
-    lw_rounds: int = 6
+    lw_blur: tuple[float, ...] = (0.3,)
+    lw_rounds: int = 4
     classifier_hidden: tuple[int, ...] = (512, 256)
     bootstrap: int = 2_000
 
@@ -59,7 +61,9 @@ _CHANGES: dict[str, dict[str, Any]] = {
     "smoke": {"seeds": (0,), "train_codes": 4_000, "test_images": 100, "bootstrap": 200,
               "alpha_step": 0.1},
     "default": {},
-    "paper": {"seeds": (0, 1, 2, 3, 4), "methods": ("lw", "lw_star", "lt", "lt_star")},
+    "paper": {"seeds": (0, 1, 2, 3, 4), "methods": ("lw", "lw_star", "lt", "lt_star"),
+              "editor_codes": 25_000, "test_images": 1_000, "lw_blur": (0.15, 0.3),
+              "lw_rounds": 6},
 }
 PRESETS: dict[str, dict[str, Any]] = {
     name: {field.name: field.default for field in fields(RunConfig)} | changes

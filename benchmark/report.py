@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.bootstrap import Interval, bootstrap_mean
 from benchmark.differences import Difference, differences, to_markdown
 from benchmark.measure import READINGS, Cell
 from benchmark.paper import TABLE_2
 from benchmark.presets import RunConfig
-from benchmark.stages import CellKey, load_cell, methods_of
-from benchmark.statistics import Interval, bootstrap_mean
+from benchmark.stages import CellKey, load_cell, methods_of, seeds_of
 
 __all__ = ["LABELS", "write_report"]
 
@@ -48,7 +48,8 @@ def write_report(config: RunConfig, out: Path) -> Path:
     """
     cells = {
         (method, task, reading): [
-            load_cell(CellKey(method, task, seed), reading, out) for seed in config.seeds
+            load_cell(CellKey(method, task, seed), reading, out)
+            for seed in seeds_of(method, config)
         ]
         for reading in READINGS
         for task in config.tasks
@@ -115,7 +116,7 @@ def _write_results(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["method", "task", "reading", "seed", "images", *_COLUMNS])
         for (method, task, reading), seeds in cells.items():
-            for seed, cell in zip(config.seeds, seeds, strict=True):
+            for seed, cell in zip(seeds_of(method, config), seeds, strict=True):
                 one = _summary([cell], 1, np.random.default_rng(0))
                 means = [one[name].mean for name in _COLUMNS]
                 values = ["" if math.isnan(mean) else f"{mean:.6f}" for mean in means]
@@ -176,8 +177,9 @@ def _markdown(
     )
     text += ["## How to read it", ""]
     text += [
-        f"Seeds {', '.join(map(str, config.seeds))}; brackets are 95 % bootstrap intervals over "
-        f"images ({config.bootstrap} resamples, seeds averaged). {images}; left out are held-out "
+        f"Seeds {', '.join(map(str, config.seeds))} (floors and ceiling: the first); brackets are "
+        f"95 % bootstrap intervals over images ({config.bootstrap} resamples, seeds averaged). "
+        f"{images}; left out are held-out "
         "images whose reconstruction the count judge already miscounts.",
         "",
         "Actual change: the count judge sees n + 1 digits or more, among codes whose latent "

@@ -33,7 +33,15 @@ from lwedit.latents import LatentSet
 from lwedit.metrics import ssim
 from lwedit.vocabulary import flatten_codes, to_unit_range
 
-__all__ = ["FLOORS", "CellKey", "editor_folder", "load_cell", "measure_all", "methods_of"]
+__all__ = [
+    "FLOORS",
+    "CellKey",
+    "editor_folder",
+    "load_cell",
+    "measure_all",
+    "methods_of",
+    "seeds_of",
+]
 
 FLOORS = ("none", "random", "centroids", "gaussian_ot", "nearest")
 
@@ -59,6 +67,11 @@ def methods_of(config: RunConfig) -> tuple[str, ...]:
     return (*floors, *(name for name in config.methods if name not in FLOORS), ceiling)
 
 
+def seeds_of(method: str, config: RunConfig) -> tuple[int, ...]:
+    """Seeds of a method: floors that nobody asked for are measured with the first seed only."""
+    return config.seeds if method in config.methods else config.seeds[:1]
+
+
 def measure_all(domain: DigitsDomain, config: RunConfig, out: Path) -> None:
     """Fit and measure everything that the run folder lacks."""
     (out / "cells").mkdir(parents=True, exist_ok=True)
@@ -69,11 +82,18 @@ def measure_all(domain: DigitsDomain, config: RunConfig, out: Path) -> None:
     tests = {task.name: _test_codes(domain, task, heldout, config) for task in tasks}
     _write_npz(out / "tested.npz", {task.attribute: tests[task.name].index for task in tasks})
     _write_facts(domain, out, heldout, tests)
-    todo = [CellKey(m, t.name, s) for s in config.seeds for t in tasks for m in methods_of(config)]
+    todo = [
+        CellKey(method, task.name, seed)
+        for seed in config.seeds
+        for task in tasks
+        for method in methods_of(config)
+        if seed in seeds_of(method, config)
+    ]
     bar = tqdm(todo, "cells", unit="cell")
     order = torch.arange(len(train))
     cut = int(0.9 * len(train))  # as LT: the first 90 % train, the last 10 % validate
     parts = train.subset(order[:cut]), train.subset(order[cut:])
+    fitted_on = parts[0].subset(order[: min(config.editor_codes, cut)]), parts[1]
     for seed, part in groupby(bar, key=lambda key: key.seed):
         classifier: LatentClassifier | None = None
         for key in part:
@@ -86,7 +106,7 @@ def measure_all(domain: DigitsDomain, config: RunConfig, out: Path) -> None:
                 _write_classifier_facts(classifier, heldout, domain, tasks, seed, out)
             bar.set_postfix_str(f"{key.method} {key.task} seed {key.seed}")
             task = next(task for task in tasks if task.name == key.task)
-            _measure_key(key, task, classifier, parts, domain, tests[task.name], config, out)
+            _measure_key(key, task, classifier, fitted_on, domain, tests[task.name], config, out)
 
 
 def load_cell(key: CellKey, reading: str, out: Path) -> Cell:

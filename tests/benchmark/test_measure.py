@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from benchmark.bootstrap import Interval, bootstrap_mean
 from benchmark.measure import READINGS, select_alpha
-from benchmark.statistics import Interval, bootstrap_mean
 
 ALPHAS = torch.tensor([0.5, 1.0, 1.5, 2.0])
 
