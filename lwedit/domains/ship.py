@@ -7,6 +7,7 @@ sizes in its header) and weights.json with the SHA-256 of every file and what it
 import argparse
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -26,6 +27,9 @@ def main(arguments: list[str] | None = None) -> None:
         "--run", required=True, help="folder of train, train_joint or inversion.train"
     )
     parser.add_argument("--out", default=str(ASSETS))
+    parser.add_argument(
+        "--checkpoint", help="also copy the whole run there in float16, small enough for git"
+    )
     args = parser.parse_args(arguments)
     run, out = Path(args.run), Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -46,6 +50,19 @@ def main(arguments: list[str] | None = None) -> None:
     about = {"images_seen": state["images"], "training": state["training"], "sha256": digests}
     (out / "weights.tmp").write_text(json.dumps(about, indent=1) + "\n")
     (out / "weights.tmp").replace(out / "weights.json")
+    if args.checkpoint:
+        _copy_run(run, Path(args.checkpoint))
+
+
+def _copy_run(run: Path, folder: Path) -> None:
+    """Everything training needs to go on, in half precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(run.glob("*.safetensors")):
+        if path.name.startswith("optimiser"):  # bfloat16: float16 would round squares to zero
+            shutil.copyfile(path, folder / path.name)
+        else:
+            _write(load_file(path), folder / path.name, {})
+    shutil.copyfile(run / "state.json", folder / "state.json")
 
 
 def _write(state: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:

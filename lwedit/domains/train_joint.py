@@ -81,7 +81,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lwedit.domains.train_joint")
-    parser.add_argument("--warm", required=True, help="folder of the autoencoder")
+    parser.add_argument(
+        "--warm", required=True, help="folder of the autoencoder; the run itself to go on with it"
+    )
     parser.add_argument("--out", required=True)
     parser.add_argument("--images", type=int, default=1_000_000)
     parser.add_argument("--batch", type=int, default=32)

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from lwedit.data import MultiMnistConfig, digits_for, make_multimnist
 from lwedit.domains import DigitsDomain, ship, train_joint
@@ -138,3 +138,17 @@ def test_every_file_is_named_with_its_hash(joint, tmp_path):
     for name, digest in about["sha256"].items():
         assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
     assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
+def test_a_checkpoint_keeps_adams_squares_and_counts(tmp_path):
+    run, folder = tmp_path / "run", tmp_path / "copy"
+    run.mkdir()
+    squares = torch.tensor([1e-12, 3e-9]).to(torch.bfloat16)
+    save_file({"0": squares, "0.step": torch.tensor(70_001.0)}, run / "optimiser_g.safetensors")
+    save_file({"weight": torch.tensor([[0.1, 2.0]])}, run / "generator.safetensors")
+    (run / "state.json").write_text("{}")
+    ship._copy_run(run, folder)
+    moments = load_file(folder / "optimiser_g.safetensors")
+    assert torch.equal(moments["0"], squares)
+    assert moments["0.step"] == 70_001.0
+    assert load_file(folder / "generator.safetensors")["weight"].dtype == torch.float16
