@@ -287,7 +287,7 @@ class Synthesis(nn.Module):
         of features, and learning where things are is as easy as in a convolutional
         autoencoder. Only the start is special: the network is StyleGAN2's and everything in
         it is free to move. On MultiMNIST an autoencoder that starts here has found the place
-        of every digit after 250 steps, and from a random constant not after 500.
+        of every digit after 250 steps, and from a random constant not after 480.
 
         Raises:
             ValueError: If the first width and the dimension of w are not one multiple of 16.
