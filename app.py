@@ -34,6 +34,12 @@ def domain() -> DigitsDomain:
 
 
 @cache
+def heldout() -> np.ndarray:
+    """The held-out images, made at first use."""
+    return domain().images("heldout").images
+
+
+@cache
 def editor(method: str, attribute: str) -> Editor:
     """An editor of the last benchmark run, seed 0."""
     return METHODS[method].load(RUN / "editors" / f"{method}_{attribute}_0", domain().space)
@@ -56,8 +62,7 @@ def edit(index: float, alpha: float) -> tuple[np.ndarray, np.ndarray, str, np.nd
     """
     if not (np.isfinite(index) and np.isfinite(alpha) and abs(alpha) <= 4):
         raise gr.Error("The image is a number from 0 to 3999, the strength one from -4 to 4.")
-    images = domain().images("heldout")
-    pixels = images.images[[int(index) % len(images.images)]]
+    pixels = heldout()[[int(index) % len(heldout())]]
     w = domain().encoder.encode(to_unit_range(pixels))
     count = int(domain().score(domain().generate(w)).count)
     attribute = f"at_least_{min(max(count, 1) + 1, 4)}"
@@ -68,10 +73,10 @@ def edit(index: float, alpha: float) -> tuple[np.ndarray, np.ndarray, str, np.nd
         except ValueError as error:
             raise gr.Error(f"No editors yet, run `make bench` first ({error}).") from error
         seen = domain().score(x)
-        kept = sum(seen.classes[0].tolist())
+        read = int(seen.classes.sum())
         shown += [picture(from_unit_range(x)[0]),
                   f"The judge counts **{int(seen.count)}** (before: {count}) "
-                  f"and reads {kept} digits."]
+                  f"and reads {read} digits."]
     return picture(pixels[0]), *shown
 
 
