@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
         batch=args.batch,
         lr=args.lr,
         r1_gamma=args.r1,
+        mixing=args.mixing,
         discriminator_channels=_DISCRIMINATOR[: len(model.channels)],
     )
     rng = torch.Generator().manual_seed(args.seed)
@@ -66,6 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
         reconstruction_weight=args.reconstruction_weight,
         features=_features(args.reader),
         feature_weight=args.feature_weight,
+        residual_weight=args.residual_weight,
+        tie_cells=args.tie_cells,
     )
     geometry = MultiMnistConfig.paper() if model.size == 128 else MultiMnistConfig()
     digits = digits_for("domain", geometry)
@@ -92,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reconstruction-weight", type=float, default=10.0)
     parser.add_argument("--reader", help="reader.safetensors, whose features are compared")
     parser.add_argument("--feature-weight", type=float, default=0.05)
+    parser.add_argument("--residual-weight", type=float, default=1e-2)
+    parser.add_argument("--tie-cells", action="store_true", help="see Synthesis.tie_cells")
+    parser.add_argument("--mixing", type=float, default=0.5, help="share with style mixing")
     parser.add_argument("--mapping-steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

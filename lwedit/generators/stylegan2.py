@@ -310,6 +310,32 @@ class Synthesis(nn.Module):
         first.bias.zero_()
 
     @torch.no_grad()
+    def tie_cells(self) -> None:
+        """Let all cells of a localised network draw alike: average their parameters.
+
+        After `localise` each cell has its own channels, so its own part of the first kernel,
+        and learns to draw digits from the images that have one there. Called after every step
+        of training, this makes the first layer a convolution over the cells: what one learns
+        all know, sixteen times the examples. An autoencoder trained for 142,000 images without
+        it stood at a mean squared error of .0272 after 11,000 more and .0252 after 21,000 with.
+        """
+        width, first = self.config.channels[0], self.blocks["b4"].conv1
+        part = width // 16
+        kernel = first.weight.view(width, 16, part, 3, 3)
+        kernel.copy_(kernel.mean(dim=1, keepdim=True).expand_as(kernel))
+        bias = first.affine.bias.view(16, part)
+        bias.copy_(bias.mean(dim=0).expand_as(bias))
+        every = torch.arange(16)
+        affine = first.affine.weight.view(16, part, 16, part)
+        own = affine[every, :, every].mean(dim=0)
+        affine.zero_()
+        affine[every, :, every] = own.expand(16, -1, -1)
+        cells = self.const.view(16, part, 16)
+        level = cells[every, :, every].mean(dim=0)
+        cells.zero_()
+        cells[every, :, every] = level.expand(16, -1)
+
+    @torch.no_grad()
     def absorb(self, shift: Float[Tensor, "layers dim"]) -> None:
         """Make w draw what w + shift drew, by moving the biases of the style affines."""
         layer = 0

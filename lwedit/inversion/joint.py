@@ -64,6 +64,7 @@ class JointTrainer(GanTrainer):
         feature_weight: c_f.
         terms: Real codes in a combination.
         warm_up: Steps in which only the discriminator learns.
+        tie_cells: Whether `Synthesis.tie_cells` follows every step of the generator.
 
     Attributes:
         pixel_error: Mean squared error of the last batch's reconstructions.
@@ -82,6 +83,7 @@ class JointTrainer(GanTrainer):
         feature_weight: float = 0.0,
         terms: int = 3,
         warm_up: int = 300,
+        tie_cells: bool = False,
     ):
         super().__init__(model, config, rng)
         self.encoder = encoder.to(memory_format=torch.channels_last).train()
@@ -89,7 +91,7 @@ class JointTrainer(GanTrainer):
         self.reconstruction_weight = reconstruction_weight
         self.residual_weight = residual_weight
         self.features, self.feature_weight = features, feature_weight
-        self.terms, self.warm_up = terms, warm_up
+        self.terms, self.warm_up, self.tie_cells = terms, warm_up, tie_cells
         self.optimiser_e = torch.optim.Adam(
             encoder.parameters(), 5e-4, betas=(0.9, 0.99), foreach=True
         )
@@ -125,6 +127,8 @@ class JointTrainer(GanTrainer):
         elif self.steps > self.warm_up:
             super()._descend(optimiser, loss)
             self.optimiser_e.step()
+            if self.tie_cells:
+                self.generator.synthesis.tie_cells()
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -47,7 +47,10 @@ def main(arguments: list[str] | None = None) -> None:
     synthesis, encoder = _networks(args)
     geometry = MultiMnistConfig.paper() if synthesis.config.size == 128 else MultiMnistConfig()
     config = AutoencoderConfig(
-        batch=args.batch, residual_weight=args.residual_weight, train_generator=args.train_generator
+        batch=args.batch,
+        residual_weight=args.residual_weight,
+        train_generator=args.train_generator,
+        tie_cells=args.tie_cells,
     )
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -62,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True)
     parser.add_argument("--generator", metavar="FILE", help="generator.safetensors to start from")
     parser.add_argument("--train-generator", action="store_true")
+    parser.add_argument("--tie-cells", action="store_true", help="see Synthesis.tie_cells")
     parser.add_argument("--images", type=int, default=400_000)
     parser.add_argument("--size", type=int, default=64, choices=(64, 128))
     parser.add_argument("--dim", type=int, default=320)

@@ -39,6 +39,7 @@ class AutoencoderConfig:
         residual_weight: c_r.
         ema_decay: Decay of the averaged weights a step.
         train_generator: Whether the synthesis network learns.
+        tie_cells: Whether `Synthesis.tie_cells` follows every step of it.
     """
 
     batch: int = 32
@@ -48,6 +49,7 @@ class AutoencoderConfig:
     residual_weight: float = 1e-3
     ema_decay: float = 0.998
     train_generator: bool = False
+    tie_cells: bool = False
 
 
 class ReconstructionLosses(NamedTuple):
@@ -112,6 +114,8 @@ class AutoencoderTrainer:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
+        if self.config.train_generator and self.config.tie_cells:
+            self.synthesis.tie_cells()
         self._average(self.ema_encoder, self.encoder)
         if self.config.train_generator:
             self._average(self.ema_synthesis, self.synthesis)

@@ -269,6 +269,33 @@ def test_localised_constants_live_in_one_cell_each_and_keep_their_mean_square():
     torch.testing.assert_close(synthesis.blocks["b4"].conv1.affine(w), w)  # the identity
 
 
+def test_tied_cells_draw_the_same_wherever_they_are():
+    synthesis = make_generator(GeneratorConfig(size=8, dim=48, channels=(48, 8))).synthesis
+    synthesis.localise()
+    first = synthesis.blocks["b4"].conv1
+    with torch.no_grad():  # training has moved every cell its own way
+        for parameter in (synthesis.const, first.weight, first.affine.weight, first.affine.bias):
+            parameter += 0.1 * normal(*parameter.shape)
+
+    def features(row, column):
+        w = torch.zeros(1, 16, 3, dtype=torch.float64)
+        w[0, 4 * row + column] = normal(3, seed=1)
+        const = synthesis.const[None]
+        return first(const, w.flatten(1), fresh_noise=False).detach()
+
+    first.noise_strength.data.zero_()
+    assert (features(1, 2)[..., 1:] - features(1, 1)[..., :-1]).abs().max() > 0.1
+    synthesis.tie_cells()
+    assert first.affine.bias.view(16, 3).std(dim=0).max() < 1e-12
+    first.affine.bias.data.zero_()  # what stands in every cell ends at the border
+    torch.testing.assert_close(features(1, 2)[..., 1:], features(1, 1)[..., :-1])
+    torch.testing.assert_close(features(2, 1)[..., 1:, :], features(1, 1)[..., :-1, :])
+    before = copy.deepcopy(synthesis.state_dict())
+    synthesis.tie_cells()
+    for name, value in synthesis.state_dict().items():
+        torch.testing.assert_close(value, before[name])
+
+
 @pytest.mark.parametrize(("dim", "width"), [(32, 16), (24, 24)])
 def test_what_cannot_be_localised_is_named(dim, width):
     synthesis = Generator(GeneratorConfig(size=4, dim=dim, channels=(width,))).synthesis

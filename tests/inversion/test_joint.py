@@ -148,3 +148,16 @@ def test_reconstructions_improve_while_the_discriminator_watches():
         trainer.step(x)
         errors.append(trainer.pixel_error)
     assert sum(errors[-5:]) < 0.8 * sum(errors[:5])
+
+
+def test_cells_stay_tied_where_asked_for():
+    torch.manual_seed(0)
+    model = GeneratorConfig(size=8, dim=16, mapping_layers=1, channels=(16, 8))
+    for tied in (True, False):
+        encoder = Encoder(8, 1, model.layers, model.dim, width=16)
+        config = TrainingConfig(batch=8)
+        trainer = JointTrainer(model, config, rng(), encoder, warm_up=0, tie_cells=tied)
+        trainer.generator.synthesis.localise()
+        trainer.step(images(0))
+        kernel = trainer.generator.synthesis.blocks["b4"].conv1.weight.view(16, 16, 1, 3, 3)
+        assert (kernel.std(dim=1).max() < 1e-6) == tied
