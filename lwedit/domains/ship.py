@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and write the files."""
     parser = argparse.ArgumentParser(prog="python -m lwedit.domains.ship", description=__doc__)
     parser.add_argument(
-        "--run", required=True, help="folder of train, train_joint or inversion.train"
+        "--run", required=True, help="folder of train, train_joint or train_autoencoder"
     )
     parser.add_argument("--out", default=str(ASSETS))
     parser.add_argument(

@@ -1,8 +1,8 @@
 """Command: adversarial training that starts from an autoencoder.
 
-    python -m lwedit.inversion.train --train-generator --out runs/warm        # 1. autoencoder
-    python -m lwedit.domains.train_joint --warm runs/warm --out runs/joint  # 2. this
-    python -m lwedit.domains.ship --run runs/joint                            # 3. assets/digits
+    python -m lwedit.domains.train_autoencoder --train-generator --tie-cells --out runs/warm  # 1.
+    python -m lwedit.domains.train_joint --tie-cells --warm runs/warm --out runs/joint  # 2. this
+    python -m lwedit.domains.ship --run runs/joint  # 3. assets/digits
 
 The first start fits the mapping network to the encoder's codes; then generator, discriminator
 and encoder train together. Checkpoints are resumable, as in the other two commands.
@@ -21,15 +21,13 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from lwedit.data import MultiMnistConfig, digits_for, make_multimnist
+from lwedit.domains.train_autoencoder import reader_features, reconstruction_sheet
 from lwedit.generators import GeneratorConfig
 from lwedit.generators.mapping_fit import MappingFitConfig, fit_mapping
 from lwedit.generators.train import load_checkpoint, sample_sheet, save_checkpoint
 from lwedit.generators.training import TrainingConfig
 from lwedit.inversion.encoder import Encoder
 from lwedit.inversion.joint import JointTrainer
-from lwedit.inversion.train import reconstruction_sheet
-from lwedit.inversion.training import Features
-from lwedit.judges import CLASSES, DigitJudge
 from lwedit.memory import keep_freed_memory
 from lwedit.vocabulary import to_unit_range
 
@@ -65,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
         rng,
         encoder,
         reconstruction_weight=args.reconstruction_weight,
-        features=_features(args.reader),
+        features=reader_features(args.reader),
         feature_weight=args.feature_weight,
         residual_weight=args.residual_weight,
         tie_cells=args.tie_cells,
@@ -103,11 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--minutes", type=float, default=5.0)
     return parser
-
-
-def _features(path: str | None) -> Features | None:
-    """The frozen convolutions of a reader as phi, or None without a path."""
-    return None if path is None else DigitJudge.load(Path(path), CLASSES).maps
 
 
 def _start_from(

@@ -10,12 +10,12 @@ from safetensors.torch import load_file, save_file
 
 from lwedit.data import MultiMnistConfig, digits_for, make_multimnist
 from lwedit.domains import DigitsDomain, ship, train_joint
+from lwedit.domains.train_autoencoder import _save as save_autoencoder
 from lwedit.generators import GeneratorConfig, Synthesis
 from lwedit.generators.train import save_checkpoint
 from lwedit.generators.training import TrainingConfig
 from lwedit.inversion import AutoencoderConfig, AutoencoderTrainer, Encoder
 from lwedit.inversion.joint import JointTrainer
-from lwedit.inversion.train import _save as save_autoencoder
 from lwedit.judges import CLASSES, COUNT, DigitJudge
 from lwedit.vocabulary import to_unit_range
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from lwedit.domains.train_autoencoder import _load, _save, main, reconstruction_sheet
 from lwedit.generators import GeneratorConfig, Synthesis
 from lwedit.inversion import AutoencoderConfig, AutoencoderTrainer, Encoder
-from lwedit.inversion.train import _load, _save, main, reconstruction_sheet
 
 TINY = GeneratorConfig(size=8, dim=32, channels=(32, 16))
 QUICK = {"lr_generator": 5e-3, "lr_encoder": 5e-3}

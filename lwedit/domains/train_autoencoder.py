@@ -1,4 +1,4 @@
-"""Command: train the encoder on MultiMNIST, `python -m lwedit.inversion.train --out DIR`.
+"""Command: train the encoder on MultiMNIST, `python -m lwedit.domains.train_autoencoder --out DIR`.
 
 With `--generator FILE` the encoder learns through that frozen generator; with
 `--train-generator` the synthesis network learns too (from scratch unless a file is given).
@@ -24,11 +24,12 @@ from lwedit.data import MultiMnistConfig, digits_for, make_multimnist
 from lwedit.generators import GeneratorConfig, Synthesis
 from lwedit.generators.checkpoints import load_generator
 from lwedit.inversion.encoder import Encoder
-from lwedit.inversion.training import AutoencoderConfig, AutoencoderTrainer
+from lwedit.inversion.training import AutoencoderConfig, AutoencoderTrainer, Features
+from lwedit.judges import CLASSES, DigitJudge
 from lwedit.memory import keep_freed_memory
 from lwedit.vocabulary import from_unit_range, to_unit_range
 
-__all__ = ["main", "reconstruction_sheet"]
+__all__ = ["main", "reader_features", "reconstruction_sheet"]
 
 _CHUNK = 4096
 
@@ -49,23 +50,28 @@ def main(arguments: list[str] | None = None) -> None:
     config = AutoencoderConfig(
         batch=args.batch,
         residual_weight=args.residual_weight,
+        feature_weight=0.0 if args.reader is None else args.feature_weight,
         train_generator=args.train_generator,
         tie_cells=args.tie_cells,
     )
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    trainer = AutoencoderTrainer(synthesis, encoder, config)
+    trainer = AutoencoderTrainer(synthesis, encoder, config, reader_features(args.reader))
     if (out / "state.json").exists():
         _load(trainer, out)
     _run(trainer, args, geometry, out)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lwedit.inversion.train", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m lwedit.domains.train_autoencoder", description=__doc__
+    )
     parser.add_argument("--out", required=True)
     parser.add_argument("--generator", metavar="FILE", help="generator.safetensors to start from")
     parser.add_argument("--train-generator", action="store_true")
     parser.add_argument("--tie-cells", action="store_true", help="see Synthesis.tie_cells")
+    parser.add_argument("--reader", metavar="FILE", help="weights whose features are compared")
+    parser.add_argument("--feature-weight", type=float, default=0.06)
     parser.add_argument("--images", type=int, default=400_000)
     parser.add_argument("--size", type=int, default=64, choices=(64, 128))
     parser.add_argument("--dim", type=int, default=320)
@@ -76,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=5.0, help="between two checkpoints")
     parser.add_argument("--decay-from", type=float, default=0.7, help="share after which lr falls")
     return parser
+
+
+def reader_features(path: str | None) -> Features | None:
+    """The frozen convolutions of a reader as phi, or None without a path."""
+    return None if path is None else DigitJudge.load(Path(path), CLASSES).maps
 
 
 def _networks(args: argparse.Namespace) -> tuple[Synthesis, Encoder]:
