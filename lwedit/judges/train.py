@@ -55,6 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", choices=("count", "classes"))
     parser.add_argument("--again", action="store_true",
                         help="go on from the judge in --out: other images, half the step size")
+    parser.add_argument("--calibrate", action="store_true",
+                        help="train nothing, fit the temperatures of the judges in --out")
     parser.add_argument("--reader", action="store_true",
                         help="train the encoder's reader on the domain pool instead of judges")
     args = parser.parse_args(arguments)
@@ -67,6 +69,9 @@ def main(arguments: list[str] | None = None) -> None:
     if args.reader:
         reader = fit_judge("classes", DigitJudge(CLASSES), geometry, args.images, pool="domain")
         reader.save(out / "reader.safetensors")
+        return
+    if args.calibrate:
+        _calibrate(out, geometry)
         return
     held = make_multimnist(digits_for("heldout", geometry), 5000, geometry, draw)
     report = out / "judges.json"
@@ -89,6 +94,19 @@ def main(arguments: list[str] | None = None) -> None:
             "images_shown": shown,
         }
         report.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def _calibrate(folder: Path, geometry: MultiMnistConfig) -> None:
+    """One number a judge, from images of a pool that is neither its own nor the held-out one."""
+    digits = digits_for("domain", geometry)
+    images = make_multimnist(digits, 4000, geometry, np.random.default_rng(98))
+    results = json.loads((folder / "judges.json").read_text())
+    for name, head in (("count", COUNT), ("classes", CLASSES)):
+        judge = DigitJudge.load(folder / f"{name}.safetensors", head)
+        fitted = judge.calibrate(to_unit_range(images.images), truth(images, name))
+        results[name]["temperature"] = results[name].get("temperature", 1.0) * fitted
+        judge.save(folder / f"{name}.safetensors")
+    (folder / "judges.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
 def fit_judge(

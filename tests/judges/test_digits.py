@@ -66,6 +66,19 @@ def test_heads_hold_every_answer_that_an_image_can_need():
     assert CLASSES.levels - 1 >= most  # four alike
 
 
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_calibration_finds_the_temperature_that_answers_were_drawn_at(temperature):
+    judge = make_judge(Head(3, 4))
+    x = torch.randn(1500, 1, 16, 16, generator=rng())
+    with torch.no_grad():
+        judge.out.weight.mul_(40.0)
+        logits = judge(x)
+    chances = (logits / temperature).softmax(dim=2).flatten(0, 1)
+    y = torch.multinomial(chances, 1, generator=rng(1)).reshape(-1, 3)
+    assert judge.calibrate(x, y) == pytest.approx(temperature, rel=0.1)
+    torch.testing.assert_close(judge(x), logits / temperature, rtol=0.1, atol=1e-3)
+
+
 def test_probabilities_are_the_softmax_of_logits_however_batched():
     judge = make_judge(Head(3, 4))
     x = torch.randn(7, 1, 32, 32, generator=rng())
