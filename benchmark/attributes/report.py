@@ -1,0 +1,175 @@
+"""The report of a run: results.csv, tables, figures, a page, from the cells and nothing else.
+
+A missing, damaged or non-finite cell stops it, naming the cell.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.attributes.collect import Measured, collect, to_csv, write_results
+from benchmark.attributes.compare import resample
+from benchmark.attributes.curves import draw_curves, draw_matrices
+from benchmark.attributes.facts import Facts
+from benchmark.attributes.grids import draw_comparison, draw_failure, draw_strengths
+from benchmark.attributes.methods import methods_of
+from benchmark.attributes.page import write_page
+from benchmark.attributes.settings import DIRECTIONS
+from benchmark.attributes.sheet import save_sheet
+from benchmark.attributes.stages import Key, Run
+from benchmark.attributes.tables import all_tables
+from benchmark.files import read_json, write_text
+
+__all__ = ["write_report"]
+
+_STARS = ("lt_star", "lw_star", "lw")
+
+
+def write_report(run: Run) -> Path:
+    """Write everything that a run can say.
+
+    Returns:
+        Path of report.md.
+
+    Raises:
+        FileNotFoundError: Naming a file that an earlier stage should have left.
+        ValueError: Naming a cell that is damaged or not finite.
+    """
+    measured = collect(run)
+    rows = write_results(measured, run)
+    facts = _facts(run, measured, rows)
+    sheets = all_tables(facts)
+    for sheet in sheets:
+        save_sheet(sheet, run.out / "tables")
+    figures = _figures(run, measured, rows)
+    title = f"Attribute editing on {run.domain.name}"
+    about = _about(run)
+    text = "\n".join([f"# {title}\n", about + "\n", *(sheet.markdown() for sheet in sheets)])
+    write_text(run.out / "report.md", text)
+    write_page(title, about, sheets, figures, run.out / "report.html")
+    return run.out / "report.md"
+
+
+def _about(run: Run) -> str:
+    facts = read_json(run.out / "facts.json", "facts.json (stage encode)")
+    tests = [entry["test"] for entry in facts["edits"].values()]
+    spare = [entry["calibration"] for entry in facts["edits"].values()]
+    config = run.config
+    learnt = min(config.editor_codes, facts["train_codes"])
+    return (
+        f"{len(run.attributes)} attributes, added to held-out codes that lack them and removed "
+        f"from those that have them: {min(tests)} to {max(tests)} codes an edit, {min(spare)} to "
+        f"{max(spare)} others to find d. Seeds {', '.join(map(str, config.seeds))} (floors and "
+        f"ceiling: the first). Editors learnt from "
+        f"{learnt} codes. Intervals from {config.bootstrap} resamples."
+    )
+
+
+def _facts(run: Run, measured: Mapping[Key, Measured], rows: list[dict[str, Any]]) -> Facts:
+    held = read_json(run.out / "facts.json", "facts.json (stage encode)")
+    latent = _latent_accuracy(run)
+    scoring = _scoring_accuracy(held["judges"], run.domain.attributes)
+    return Facts(
+        rows=rows,
+        samples=resample(measured, run.config.bootstrap),
+        methods=methods_of(run.config),
+        attributes=run.attributes,
+        names=tuple(run.domain.attributes),
+        slow=tuple(run.domain.identities[:-1]),
+        strangers=held["identity_of_strangers"],
+        fast=run.domain.identities[-1],
+        judges=_sentence(scoring, latent),
+        costs=_costs(run),
+        classifier=latent,
+        scoring=scoring,
+    )
+
+
+def _learned(methods: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in ("lt_star", "lt", "lw_star", "lw") if name in methods)
+
+
+def _latent_accuracy(run: Run) -> dict[str, float]:
+    """Agreement of the latent classifiers with the scoring judge on held-out codes, worst seed."""
+    held = [
+        read_json(run.classifier_path(seed).with_suffix(".json"), "classifier (stage classify)")
+        for seed in run.config.seeds
+    ]
+    return {name: min(one["heldout"][name] for one in held) for name in run.domain.attributes}
+
+
+def _scoring_accuracy(judges: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, float]:
+    """Accuracy of the scoring judge by attribute, as far as the domain states it."""
+    scoring = judges.get("scoring", {})
+    accuracy = scoring.get("accuracy", scoring) if isinstance(scoring, Mapping) else {}
+    found = {}
+    for name in names:
+        value = accuracy.get(name) if isinstance(accuracy, Mapping) else None
+        value = value.get("accuracy") if isinstance(value, Mapping) else value
+        if isinstance(value, int | float):
+            found[name] = float(value)
+    return found
+
+
+def _sentence(scoring: Mapping[str, float], latent: Mapping[str, float]) -> str:
+    parts = []
+    for who, accuracy in (("Scoring judge", scoring), ("latent classifier, worst seed", latent)):
+        if accuracy:
+            worst = min(accuracy, key=lambda name: accuracy[name])
+            mean = float(np.mean(list(accuracy.values())))
+            parts.append(f"{who}: accuracy {mean:.3f}, least {accuracy[worst]:.3f} ({worst})")
+    return "; ".join(parts) + "."
+
+
+def _costs(run: Run) -> dict[str, dict[str, float]]:
+    """Means a method, and costs.csv; times differ from run to run, so they have their own file."""
+    rows = []
+    for path in sorted((run.out / "costs").glob("*.json")):
+        stage, _, name = path.stem.partition("_")
+        rows.append({"stage": stage, "name": name} | read_json(path, "costs"))
+    columns = ("stage", "name", "seconds", "parameters", "ms_an_edit")
+    full = [{column: row.get(column, float("nan")) for column in columns} for row in rows]
+    if full:
+        write_text(run.out / "costs.csv", to_csv(full))
+    costs: dict[str, dict[str, float]] = {}
+    for method in methods_of(run.config):
+        mine = [row for row in rows if _is_of(row["name"], method, run)]
+        fits = [row for row in mine if row["stage"] == "fit"]
+        scored = [row for row in mine if row["stage"] == "score"]
+        costs[method] = {
+            column: float(np.mean([row[column] for row in part]))
+            for part, column in ((fits, "seconds"), (fits, "parameters"), (scored, "ms_an_edit"))
+            if part
+        }
+    return costs
+
+
+def _is_of(name: str, method: str, run: Run) -> bool:
+    return any(name.startswith(f"{method}_{attribute}_") for attribute in run.attributes)
+
+
+def _figures(
+    run: Run, measured: Mapping[Key, Measured], rows: list[dict[str, Any]]
+) -> list[tuple[str, Path]]:
+    folder, seed = run.out / "figures", run.config.seeds[0]
+    methods = methods_of(run.config)
+    shown = tuple(name for name in methods if name not in ("none", "random"))
+    fast = run.domain.identities[-1]
+    figures = [("Fig. 4: what is kept, at equal target change",
+                draw_curves(measured, run.attributes, fast, folder, methods))]
+    learned = tuple(name for name in run.config.methods)
+    figures.append(("What else moves", draw_matrices(
+        rows, tuple(run.domain.attributes), run.attributes, folder, learned)))
+    edits = [(name, direction) for name in run.attributes for direction in DIRECTIONS]
+    stars = [name for name in _STARS if name in methods]
+    if stars:
+        figures.append(("Fig. 5: without and with what preserves",
+                        draw_comparison(measured, edits[:8], seed, stars, folder)))
+        figures.append(("Fig. 2: strength without measure",
+                        draw_failure(measured, edits[:4:2], seed, _learned(methods), folder)))
+    figures += [(f"Fig. 3: {name}, {direction}",
+                 draw_strengths(measured, name, direction, seed, shown, folder))
+                for name, direction in edits]
+    return [(caption, path) for caption, path in figures if path is not None]

@@ -1,0 +1,110 @@
+"""Every setting of an attribute run, and the presets, in one visible table."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+__all__ = ["DIRECTIONS", "LEVELS", "PRESETS", "AttributeConfig", "preset"]
+
+DIRECTIONS = ("add", "remove")
+LEVELS = (0.5, 0.7, 0.9)  # target changes at which methods are compared
+
+
+@dataclass(frozen=True)
+class AttributeConfig:
+    """A run of the attribute benchmark.
+
+    Attributes:
+        domain: "faces", "toy" or "codes".
+        methods: Names from `baselines.METHODS` or of the user's own.
+        floors: Whether the floors and the ceiling stand beside the methods.
+        attributes: Target attributes; empty for all that the domain calls editable.
+        seeds: Seeds; each has its own latent classifier and editors.
+        train_codes: How many training codes the latent classifier learns from.
+        editor_codes: How many of those the editors learn from.
+        test_images: Most held-out codes a direction on which edits are scored.
+        calibration: Most other held-out codes a direction on which d is found.
+        change_at_d: Target change that d is meant to reach.
+        largest_d: Where the search for d ends; a method that needs more gets this d and the
+            mark "not reached".
+        alphas: Number of strengths in [d, 2 d].
+        slow_images: Test images on which slow identity networks score, at 90 % target change.
+        pictured: Test images whose pictures are kept, for the grids.
+        classifier_hidden: Hidden widths of the latent classifier.
+        lw_solver: Solver of LW and LW(*), "alternate" or "adam" (the paper's).
+        lw_blur: Blurs among which held-out codes choose, see `LatentWassersteinConfig`.
+        lw_rounds: Most rounds of `alternate`.
+        bootstrap: Resamples behind each interval.
+        own_method: FILE.py:CLASS of the user's own editor, or empty.
+        codes: File of the user's codes, for the domain "codes".
+        labels: File of their labels.
+    """
+
+    domain: str = "faces"
+    methods: tuple[str, ...] = ("lw", "lw_star", "lt", "lt_star")
+    floors: bool = True
+    attributes: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0, 1, 2)
+    train_codes: int = 30_000
+    editor_codes: int = 6_000
+    test_images: int = 500
+    calibration: int = 200
+    change_at_d: float = 0.5
+    largest_d: float = 4.0
+    alphas: int = 10
+    slow_images: int = 20
+    pictured: int = 4
+    classifier_hidden: tuple[int, ...] = (512, 256)
+    lw_solver: Literal["alternate", "adam"] = "alternate"
+    lw_blur: tuple[float, ...] = (0.3,)
+    lw_rounds: int = 4
+    bootstrap: int = 1_000
+    own_method: str = ""
+    codes: str = ""
+    labels: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("methods", "seeds"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must name at least one, got none.")
+        for name in ("methods", "attributes", "seeds"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} must differ from each other, got {values}.")
+        least = {"alphas": 2, "test_images": 2, "calibration": 2, "train_codes": 20,
+                 "editor_codes": 20, "bootstrap": 1, "pictured": 0, "slow_images": 0}
+        for name, smallest in least.items():
+            if getattr(self, name) < smallest:
+                raise ValueError(f"{name} must be at least {smallest}, got {getattr(self, name)}.")
+        if not 0 < self.change_at_d < 1:
+            raise ValueError(f"change_at_d must lie in (0, 1), got {self.change_at_d}.")
+        if not self.largest_d > 0:
+            raise ValueError(f"largest_d must be positive, got {self.largest_d}.")
+
+
+_FOUR = ("masculine", "pale_skin", "smiling", "eyeglasses")
+_CHANGES: dict[str, dict[str, Any]] = {
+    "smoke": {"seeds": (0,), "train_codes": 6_000, "editor_codes": 3_000, "test_images": 100,
+              "calibration": 60, "alphas": 5, "slow_images": 4, "lw_rounds": 2, "bootstrap": 200},
+    "default": {"test_images": 250, "calibration": 120},
+    "paper": {},
+}
+_OF_DOMAIN: dict[tuple[str, str], dict[str, Any]] = {
+    ("smoke", "faces"): {"attributes": _FOUR[2:]},
+    ("default", "faces"): {"attributes": _FOUR},
+    ("smoke", "toy"): {"train_codes": 3_000, "editor_codes": 1_500},
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    name: {field.name: field.default for field in fields(AttributeConfig)} | changes
+    for name, changes in _CHANGES.items()
+}
+
+
+def preset(name: str, domain: str) -> AttributeConfig:
+    """The configuration of a preset on a domain.
+
+    Args:
+        name: One of `PRESETS`.
+        domain: "faces", "toy" or "codes".
+    """
+    changes = {"domain": domain} | _OF_DOMAIN.get((name, domain), {})
+    return AttributeConfig(**PRESETS[name] | changes)

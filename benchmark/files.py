@@ -1,0 +1,58 @@
+"""Files of a run: written aside and renamed, so that no half-written file is ever read."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["read_json", "write_json", "write_npz", "write_text"]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write values that JSON can hold; NaN is not one of them.
+
+    Raises:
+        ValueError: If a number is not finite.
+    """
+    write_text(path, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Read what `write_json` wrote.
+
+    Args:
+        path: The file.
+        what: What the file is, for the message.
+
+    Raises:
+        FileNotFoundError: If it is missing.
+        ValueError: If it is damaged.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{what} must be there before this stage, missing: {path}.")
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{what} must be JSON, remove {path} and run again: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{what} must be a JSON object, remove {path} and run again.")
+    return values
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays, compressed; the same arrays give the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    temporary.replace(path)
