@@ -88,9 +88,8 @@ def _equal_change(facts: Facts) -> Sheet:
         tuple(rows),
         "Means over the edits (attribute and direction) in which a method reaches 90 % target "
         "change by the scoring judge; differences over the edits that both reach. Brackets are "
-        "95 % "
-        "intervals of a bootstrap over images, paired for the differences, seeds averaged. The "
-        "ceiling takes real codes and can add only. Identity of two different images: "
+        "95 % intervals of a bootstrap over images, paired for the differences, seeds averaged. "
+        "The ceiling takes real codes and can add only. Identity of two different images: "
         f"{strangers}. {facts.judges}",
     )
 
