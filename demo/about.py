@@ -1,0 +1,122 @@
+"""The head of the page, and the tab on the method, the licences, and what this is not for."""
+
+import gradio as gr
+
+from demo.cards import html
+from demo.programs import SNIPPET
+from demo.style import METHODS_IN_WORDS
+
+__all__ = ["HERO", "build"]
+
+_LEGEND = "".join(
+    f'<li><span class="badge {method}">{name}</span> {text}</li>'
+    for method, (name, text) in sorted(METHODS_IN_WORDS.items())
+)
+HERO = f"""<header class="hero"><div><h1>Edit an image by moving its code</h1>
+<p>Two methods, the same slider. A generator draws an image from a list of numbers, its code; both
+methods move the code. Watch whether the <em>image</em> changes, or only what a classifier thinks of
+the code.</p></div><ul class="legend">{_LEGEND}</ul></header>"""
+
+_METHOD = """### The method in three sentences
+
+**LW** (Latent Wasserstein) learns one affine move that carries the whole cloud of codes *without*
+an attribute onto the cloud *with* it, at the least total cost: optimal transport. **LT** (Latent
+Transformer) learns a move that makes a *latent classifier* say yes, and stops as soon as it does.
+So LT can end just across the classifier's boundary where no real code lies and the picture has not
+changed, an *adversarial* edit; LW aims at real codes instead, and the benchmark measures how far
+that helps.
+"""
+_CLOUD = [(0, 0), (16, -12), (-14, -16), (22, 10), (-20, 10), (4, 20), (-4, -28), (30, -8),
+          (-30, -6), (12, 30), (-16, 28)]
+
+
+def _dots(x: int, y: int, colour: str, opacity: float = 0.85) -> str:
+    return "".join(
+        f'<circle cx="{x + a}" cy="{y + b}" r="5" fill="{colour}" fill-opacity="{opacity}"/>'
+        for a, b in _CLOUD
+    )
+
+
+def _panel(x: int, method: str, arrows: str, words: str) -> str:
+    name = METHODS_IN_WORDS[method][0]
+    return (
+        f'<g transform="translate({x},0)"><text x="180" y="26" text-anchor="middle" '
+        f'font-weight="700">{name}</text>{_dots(80, 120, "#8a94a3")}'
+        f'{_dots(285, 120, "#009E73", 0.55)}'
+        '<path d="M170,45V195" stroke="currentColor" stroke-dasharray="6 5" opacity=".5"/>'
+        f'{arrows}<text class="soft" x="80" y="190" text-anchor="middle">without</text>'
+        '<text class="soft" x="285" y="190" text-anchor="middle">with</text>'
+        '<text class="soft" x="170" y="214" text-anchor="middle">the classifier’s boundary</text>'
+        f'<text class="soft" x="180" y="242" text-anchor="middle">{words}</text></g>'
+    )
+
+
+def _arrow(x: int, y: int, to_x: int, to_y: int, colour: str) -> str:
+    return (f'<path d="M{x},{y}L{to_x},{to_y}" stroke="{colour}" stroke-width="3" '
+            f'marker-end="url(#tip-{colour[6:8]})"/>')
+
+
+def _drawing() -> str:
+    tip = "".join(
+        f'<marker id="tip-{colour[6:8]}" viewBox="0 0 10 10" refX="8" refY="5" markerWidth="6" '
+        f'markerHeight="6" orient="auto"><path d="M0,0L10,5L0,10z" fill="{colour}"/></marker>'
+        for colour in ("var(--lw)", "var(--lt)")
+    )
+    start = [(96, 108), (84, 140), (102, 130), (110, 112)]
+    lt = "".join(_arrow(x, y, 186, y, "var(--lt)") for x, y in start)
+    lw = "".join(_arrow(x, y, x + 195, y, "var(--lw)") for x, y in start)
+    return (
+        '<div class="prose-card drawing"><svg viewBox="0 0 760 256" role="img" aria-label="Left: '
+        "LT moves codes just across the classifier’s boundary, where no real code lies. Right: LW "
+        "moves the cloud of codes without the attribute onto the cloud with it.\">"
+        f"<defs>{tip}</defs>"
+        + _panel(10, "lt", lt, "stops across the line, where no real code lies")
+        + _panel(390, "lw", lw, "moves the cloud onto the cloud")
+        + "</svg></div>"
+    )
+
+
+_PARTS = (
+    ("part", "from", "licence"),
+    ("---", "---", "---"),
+    ("code, editors, judges, digits generator and encoder", "this project", "MIT"),
+    ("digits in the images", "MNIST by LeCun, Cortes and Burges, arranged by this project",
+     "CC BY-SA 3.0, see `assets/mnist/README.md`"),
+    ("face generator", "the published weights of `gan-face-generate`, converted",
+     "MIT, see `assets/faces/LICENSE.generator`"),
+    ("labels of faces", "this project, of generated faces", "MIT"),
+    ("Latent Transformer", "written from the paper (Yao et al., ICCV 2021), without its official "
+     "code or weights", "MIT"),
+)
+_LICENCES = "### Data and models\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in _PARTS) + """
+
+LW is by Doubinsky, Audebert, Crucianu and Le Borgne, *Wasserstein Loss for Semantic Editing in the
+Latent Space of GANs*.
+
+### What it is not for
+
+- **Not for real people.** Nobody here exists, no photo can be sent to the faces, and an edit says
+  nothing about a person. Attributes such as “masculine” or “pale skin” are what annotators saw in
+  64-pixel pictures, not facts about anyone.
+- **Not for decisions** about people, identification, or making pictures of someone pass as real.
+- **Not evidence about faces in general**: generator and labels carry the biases of their data, and
+  the judges err; their accuracy stands in every table of the benchmark.
+
+### FFHQ
+
+1024-pixel faces need StyleGAN2 weights whose licence does not let this project ship them, so no tab
+for them is shown here. NVIDIA publishes the generator (`stylegan2-ffhq-config-f`), the authors of
+pSp and e4e publish encoders; both are for non-commercial use, and are read only after conversion
+to safetensors.
+"""
+
+
+def build() -> None:
+    """Lay out the tab."""
+    html(_drawing())
+    gr.Markdown(_METHOD, elem_classes="prose-card")
+    gr.Markdown(_LICENCES, elem_classes="prose-card")
+    gr.Markdown("### From a program\nEvery edit on this page is an endpoint with types and a "
+                "description (the link *Use via API* at the bottom); `examples/client.py` is a "
+                "whole example.", elem_classes="note")
+    gr.Code(SNIPPET, language="python", show_label=False, interactive=False)

@@ -1,0 +1,171 @@
+"""Command: fit the editors that the page starts with.
+
+    python -m demo.fit_editors digits faces
+
+For each domain: codes with labels, one latent classifier on nine tenths of them, LW and LT for
+every edit on the page, and the unit of strength of each, the alpha at which half of the edits
+succeed. For faces the image judge says whether they do, so methods are compared at equal change; for
+digits the latent classifier, and what the image then shows is the point of the paper's Table 2.
+The editors are those of the benchmark with fewer codes, so that a domain takes minutes on one core;
+the numbers to quote are the benchmark's. The result is `assets/app/DOMAIN` (see `demo.bundles`).
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from baselines import METHODS
+from demo.bundles import BUNDLES, Bundle, Unit
+from lwedit.classifier import ClassifierConfig, LatentClassifier
+from lwedit.domains import AttributeDomain, DigitsDomain, FacesDomain
+from lwedit.domains.digits import labels
+from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
+from lwedit.latents import LatentSet
+from lwedit.memory import keep_freed_memory
+
+__all__ = ["fit_digits", "fit_faces", "main", "unit_of"]
+
+PAGE_METHODS = ("lt", "lw")
+CODES = {"digits": 5_000, "faces": 10_000}
+SETTINGS = LatentWassersteinConfig(blur=(0.3,), rounds=4, most_codes=2_500, held_out=500)
+HIDDEN = (512, 256)
+_TRIED = torch.arange(1, 41) * 0.1  # strengths at which a unit is looked for
+_UNIT_CODES = 60
+Verdict = Callable[[Tensor, str], Tensor]  # codes, attribute -> whether each is said to have it
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Fit and write the bundles of the domains named."""
+    parser = argparse.ArgumentParser(prog="python -m demo.fit_editors")
+    parser.add_argument("domains", nargs="*", default=["digits", "faces"],
+                        help="digits, faces; both unless given")
+    parser.add_argument("--codes", type=int, help=f"training codes of a domain; default {CODES}")
+    parser.add_argument("--out", type=Path, default=BUNDLES)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    keep_freed_memory()
+    for name in args.domains:
+        if name not in ("digits", "faces"):
+            parser.error(f"argument domains: must be digits or faces, got {name!r}")
+        start = time.perf_counter()
+        codes = args.codes or CODES[name]
+        if name == "digits":
+            bundle = fit_digits(DigitsDomain.load(), codes)
+        else:
+            bundle = fit_faces(FacesDomain.load(), codes)
+        bundle.facts["seconds"] = round(time.perf_counter() - start, 1)
+        bundle.save(args.out / name)
+
+
+def fit_digits(domain: DigitsDomain, codes: int) -> Bundle:
+    """Editors "add a digit" of the digits domain, one for each number of digits.
+
+    Args:
+        domain: Weights and images.
+        codes: How many of the first training images are encoded.
+    """
+    images = domain.images("train", codes)
+    w = domain.encode(images, progress=True)
+    latents = LatentSet(w, labels(images), domain.attributes, domain.space)
+    counts = torch.from_numpy(images.counts)
+    near = {
+        task.attribute: (counts == task.count) | (counts == task.count + 1)
+        for task in domain.tasks
+    }
+    return _fit(latents, near, None)
+
+
+def fit_faces(domain: AttributeDomain, codes: int) -> Bundle:
+    """An editor for each attribute worth editing.
+
+    Args:
+        domain: Codes named by its naming judge.
+        codes: How many of the training codes are used.
+    """
+    latents = domain.latents("train", progress=True).subset(torch.arange(codes))
+    everything = torch.ones(len(latents), dtype=torch.bool)
+
+    def seen(w: Tensor, attribute: str) -> Tensor:
+        return domain.score(domain.generate(w))[:, domain.attributes.index(attribute)] > 0.5
+
+    return _fit(latents, dict.fromkeys(domain.editable, everything), seen)
+
+
+def _fit(latents: LatentSet, near: dict[str, Tensor], verdict: Verdict | None) -> Bundle:
+    """Classifier, editors and units.
+
+    Args:
+        latents: Codes and labels.
+        near: Target attributes, each with the mask of the codes between which it edits.
+        verdict: Who says whether an edit succeeds; the latent classifier if None.
+    """
+    cut = int(0.9 * len(latents))  # as LT: the first 90 % train, the last 10 % validate
+    train = torch.arange(len(latents)) < cut
+    rng = torch.Generator().manual_seed(0)
+    parts = latents.subset(train), latents.subset(~train)
+    settings = ClassifierConfig(hidden=HIDDEN)
+    classifier = LatentClassifier.fit(parts[0], settings, rng, progress=True)
+    accuracy = classifier.accuracy(parts[1])
+
+    def claimed(w: Tensor, attribute: str) -> Tensor:
+        return classifier(w)[:, latents.column(attribute)] > 0
+
+    editors: dict[str, dict[str, Editor]] = {method: {} for method in PAGE_METHODS}
+    units: dict[str, dict[str, Unit]] = {method: {} for method in PAGE_METHODS}
+    bar = tqdm([(m, a) for a in near for m in PAGE_METHODS], "editors")
+    for method, attribute in bar:
+        bar.set_postfix_str(f"{method} {attribute}")
+        used = [latents.subset(near[attribute] & part) for part in (train, ~train)]
+        editor = _fit_one(method, FitData(*used, classifier, attribute, seed=0))
+        editors[method][attribute] = editor
+        units[method][attribute] = _units(editor, used[1], verdict or claimed)
+    facts = {
+        "codes": len(latents),
+        "classifier_accuracy": {
+            name: round(accuracy[latents.column(name)].item(), 4) for name in latents.attributes
+        },
+    }
+    return Bundle(latents.space, classifier, editors, units, facts)
+
+
+def _fit_one(method: str, data: FitData) -> Editor:
+    kind = METHODS[method]
+    editor = kind.fit(data, SETTINGS) if issubclass(kind, LatentWasserstein) else kind.fit(data)
+    rounded = {name: tensor.half().float() for name, tensor in editor.state().items()}
+    return kind.restore(rounded, data.attribute, data.train.space)
+
+
+def _units(editor: Editor, validation: LatentSet, verdict: Verdict) -> Unit:
+    pair = validation.pair(editor.attribute)
+    add, added = unit_of(editor, pair.source[:_UNIT_CODES], verdict, wanted=True)
+    remove, removed = unit_of(editor, pair.target[:_UNIT_CODES], verdict, wanted=False)
+    return Unit(add, remove, (added, removed))
+
+
+def unit_of(editor: Editor, w: Tensor, verdict: Verdict, *, wanted: bool) -> tuple[float, bool]:
+    """The least |alpha| at which the verdict is the wanted one on half of the codes.
+
+    Args:
+        editor: Whose unit.
+        w: Codes that lack the attribute (to add it) or have it (to remove it).
+        verdict: Who says so.
+        wanted: True to add.
+
+    Returns:
+        The strength, and whether it was found; 1 where it was not.
+    """
+    for size in _TRIED.tolist():
+        edited = editor.edit(w, size if wanted else -size)
+        if (verdict(edited, editor.attribute) == wanted).float().mean() >= 0.5:
+            return round(size, 2), True
+    return 1.0, False
+
+
+if __name__ == "__main__":
+    main()

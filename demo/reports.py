@@ -1,0 +1,166 @@
+"""What a finished benchmark left, read for the page: charts and tables of `results/` and `runs/`.
+
+A report is a folder. That of digits has table2.json; that of an attribute domain has results.csv,
+one row a (method, attribute, direction, seed, alpha). Only means over seeds are computed here.
+"""
+
+import csv
+import json
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from demo.charts import Bar, Line, bar_chart, line_chart
+from demo.style import COLOURS
+
+__all__ = [
+    "ATTRIBUTE_METRICS",
+    "DIGIT_METRICS",
+    "NOTES",
+    "attributes_of",
+    "commit_of",
+    "digit_chart",
+    "face_chart",
+    "find_reports",
+    "table_of",
+]
+
+ROOT = Path(__file__).resolve().parents[1]
+DIGIT_METRICS = {
+    "actual": "Actual change",
+    "exact": "Exactly one digit more",
+    "kept": "Digits kept",
+    "latent": "Latent change",
+    "alpha": "Strength alpha",
+    "distance": "Distance to real codes",
+}
+NOTES = {
+    "actual": "Share of images in which the image judge sees the digit, among the edits that the "
+              "latent classifier accepts: what is missing to 1 is adversarial.",
+    "exact": "Share of those in which it sees exactly one digit more.",
+    "kept": "Share of the changed images in which every digit that was there is still read.",
+    "latent": "Share of edits that the latent classifier accepts.",
+    "alpha": "The strength at which this was measured; it means something else for each method.",
+    "distance": "From edited codes to the nearest held-out code of the target, 1 being that of a "
+                "real one.",
+    "preservation": "Share of the other attributes that stay as they were, by the image judge.",
+    "identity": "Cosine similarity of the face before and after.",
+    "worst": "Share of images that keep the attribute disturbed most.",
+    "latent_change": "Share of edits that the latent classifier accepts; what is above the target "
+                     "change is adversarial.",
+    "nearest": "From edited codes to the nearest held-out code that has the attribute.",
+    "norm": "Length of edited codes; real ones have 10 in 100 dimensions.",
+}
+ATTRIBUTE_METRICS = {
+    "preservation": "Other attributes preserved",
+    "identity": "Identity kept",
+    "worst": "Worst-kept attribute",
+    "latent_change": "Latent change",
+    "nearest": "Distance to real codes",
+    "norm": "Length of the edited codes",
+}
+_LABELS = {
+    "none": "no edit", "random": "random direction", "centroids": "class centroids",
+    "gaussian_ot": "Gaussian OT", "lt_star": "LT(*)", "lt": "LT", "lw_star": "LW(*)",
+    "lw_mlp": "LW (MLP)", "lw": "LW", "nearest": "nearest real target",
+}
+_LOOKS = {
+    "lw": (COLOURS["lw"], ""), "lt": (COLOURS["lt"], ""), "lw_star": ("#56B4E9", "7 4"),
+    "lt_star": ("#E69F00", "7 4"), "centroids": ("#8a94a3", "2 3"),
+    "gaussian_ot": ("#009E73", "8 3 2 3"), "nearest": ("#CC79A7", "2 3"),
+    "random": ("#b3bbc6", "4 4"), "none": ("#b3bbc6", "1 4"), "lw_mlp": ("#5D3A9B", "7 4"),
+}
+_LAST = ("lt_star", "lw_star", "lt", "lw")  # drawn on top
+
+
+def find_reports() -> dict[str, Path]:
+    """Reports at hand, by the name under which they are chosen; those of this repository first."""
+    kinds = {"digits": "table2.json", "faces": "results.csv"}
+    places = {"published": ROOT / "results", "your last run": ROOT / "runs"}
+    return {
+        f"{domain}, {place}": folder / domain
+        for place, folder in places.items()
+        for domain, file in kinds.items()
+        if (folder / domain / file).exists()
+    }
+
+
+def attributes_of(report: Path) -> list[str]:
+    """Target attributes of a report of faces."""
+    return list(dict.fromkeys(row["attribute"] for row in _rows(report)))
+
+
+def digit_chart(report: Path, metric: str, reading: str) -> str:
+    """Bars of a metric, an edit and a method.
+
+    Args:
+        report: Folder of a digits run.
+        metric: One of `DIGIT_METRICS`.
+        reading: "one for all" or "per image", how alpha was chosen.
+    """
+    bars = []
+    for row in json.loads((report / "table2.json").read_text()):
+        value = row[metric]
+        if row["reading"] != reading or value["mean"] is None:
+            continue
+        colour, _ = _look(row["method"])
+        paper = row["paper"] if metric == "actual" else None
+        bars.append(Bar(row["task"], _label(row["method"]), colour, value["mean"], value["low"],
+                        value["high"], paper))
+    title = f"{DIGIT_METRICS[metric]}, for each edit and method"
+    return bar_chart(bars, DIGIT_METRICS[metric], title)
+
+
+def face_chart(report: Path, attribute: str, direction: str, metric: str) -> str:
+    """Curves of a metric over the target change that the image judge sees, seeds averaged.
+
+    Args:
+        report: Folder of a faces run.
+        attribute: Target attribute.
+        direction: "add" or "remove".
+        metric: One of `ATTRIBUTE_METRICS`.
+    """
+    cells: dict[str, dict[float, list[tuple[float, float]]]] = {}
+    for row in _rows(report):
+        if row["attribute"] == attribute and row["direction"] == direction and row[metric]:
+            place = cells.setdefault(row["method"], {}).setdefault(abs(float(row["alpha"])), [])
+            place.append((float(row["target_change"]), float(row[metric])))
+    order = sorted(cells, key=lambda name: (_LAST.index(name) if name in _LAST else -1, name))
+    lines = []
+    for method in order:
+        points = sorted((mean(x for x, _ in at), mean(y for _, y in at))
+                        for at in cells[method].values())
+        lines.append(Line(_label(method), *_look(method), *zip(*points, strict=True)))
+    name = ATTRIBUTE_METRICS[metric]
+    title = f"{name} over target change, {direction} {attribute}, for each method"
+    return line_chart(lines, "target change seen by the image judge", name, title)
+
+
+def table_of(report: Path) -> str:
+    """The report's own table, as Markdown."""
+    if (report / "table2.md").exists():
+        return (report / "table2.md").read_text().replace("# Table 2", "### Table 2", 1)
+    path = report / "tables" / "equal_change.md"
+    return path.read_text().replace("# ", "### ", 1) if path.exists() else ""
+
+
+def commit_of(report: Path) -> str:
+    """Commit and versions a report was made with."""
+    try:
+        about: dict[str, Any] = json.loads((report / "config.json").read_text())
+    except (OSError, ValueError):
+        return ""
+    return f"commit {str(about.get('commit', 'unknown'))[:12]}, torch {about.get('torch', '?')}"
+
+
+def _rows(report: Path) -> list[dict[str, str]]:
+    with (report / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _label(method: str) -> str:
+    return _LABELS.get(method, method)
+
+
+def _look(method: str) -> tuple[str, str]:
+    return _LOOKS.get(method, ("#8B6508", "6 3"))

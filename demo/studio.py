@@ -1,0 +1,157 @@
+"""What the page edits with: a domain and its fitted editors, read at first use, one at a time.
+
+Networks are shared by everybody who looks at the page, so everything that runs one holds `LOCK`;
+what belongs to one person (a seed, a drawing, the edits made so far) is an argument. The same
+arguments give the same pictures.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from demo.bundles import BUNDLES, Bundle
+from lwedit.domains import DigitsDomain, FacesDomain
+
+__all__ = [
+    "LOCK",
+    "METHODS_SHOWN",
+    "STRONGEST",
+    "Edited",
+    "Step",
+    "Studio",
+    "check_steps",
+    "studio",
+]
+
+LOCK = threading.RLock()
+METHODS_SHOWN = ("lt", "lw")
+STRONGEST = 5.0
+_MOST_STEPS = 12
+
+
+class Step(NamedTuple):
+    """One edit of a sequence.
+
+    Attributes:
+        attribute: What is added.
+        strength: How much of it, in the method's own unit (`demo.bundles.Unit`); below 0 removes.
+    """
+
+    attribute: str
+    strength: float
+
+
+class Edited(NamedTuple):
+    """What a method made of a code.
+
+    Attributes:
+        w: Edited code.
+        x: Its image.
+        alpha: Signed alpha of each step.
+        milliseconds: Editing and drawing, without the judges.
+    """
+
+    w: Float[Tensor, "1 layers dim"]
+    x: Float[Tensor, "1 channels h w"]
+    alpha: tuple[float, ...]
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A domain and its editors.
+
+    Attributes:
+        domain: Generator and judges.
+        bundle: Editors, units and latent classifier.
+    """
+
+    domain: Any
+    bundle: Bundle
+
+    def edit(self, w: Float[Tensor, "1 layers dim"], method: str, steps: Sequence[Step]) -> Edited:
+        """w' after all steps, in turn, and its image."""
+        start = time.perf_counter()
+        alphas = []
+        for step in steps:
+            w, alpha = self.move(w, method, step)
+            alphas.append(alpha)
+        x = self.domain.generate(w)
+        return Edited(w, x, tuple(alphas), 1000 * (time.perf_counter() - start))
+
+    def move(
+        self, w: Float[Tensor, "1 layers dim"], method: str, step: Step
+    ) -> tuple[Float[Tensor, "1 layers dim"], float]:
+        """One step of a method, and the alpha that its strength means."""
+        alpha = self.bundle.units[method][step.attribute].alpha(step.strength)
+        return self.bundle.editors[method][step.attribute].edit(w, alpha), alpha
+
+    def along(
+        self, w: Float[Tensor, "1 layers dim"], method: str, steps: Sequence[Step],
+        attribute: str, strengths: Sequence[float],
+    ) -> Float[Tensor, "n layers dim"]:
+        """Codes of the same steps followed by one more, at several strengths."""
+        for step in steps:
+            w, _ = self.move(w, method, step)
+        moved = [self.move(w, method, Step(attribute, strength))[0] for strength in strengths]
+        return torch.cat(moved)
+
+    @torch.no_grad()
+    def latent(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n attributes"]:
+        """What the latent classifier says, as probabilities."""
+        return self.bundle.classifier(w).sigmoid()
+
+
+def studio(name: str) -> Studio:
+    """The studio of a domain, read once.
+
+    Args:
+        name: "digits" or "faces".
+
+    Raises:
+        ValueError: In plain words, with the command that mends it, if weights or editors are
+            missing or do not belong to each other.
+    """
+    with LOCK:
+        return _open(name)
+
+
+_DOMAINS: dict[str, Callable[[], Any]] = {"digits": DigitsDomain.load, "faces": FacesDomain.load}
+
+
+@cache
+def _open(name: str) -> Studio:
+    domain = _DOMAINS[name]()
+    return Studio(domain, Bundle.load(BUNDLES / name, domain.space))
+
+
+def check_steps(steps: Sequence[Step], attributes: Sequence[str]) -> None:
+    """Steps that a person or a program may ask for.
+
+    Args:
+        steps: What is asked for.
+        attributes: What can be edited.
+
+    Raises:
+        ValueError: In plain words.
+    """
+    if len(steps) > _MOST_STEPS:
+        raise ValueError(f"At most {_MOST_STEPS} edits in a row are made, got {len(steps)}.")
+    for step in steps:
+        if step.attribute not in attributes:
+            known = ", ".join(attributes)
+            raise ValueError(f"There is no attribute {step.attribute!r:.60}; choose from {known}.")
+        number = isinstance(step.strength, int | float) and math.isfinite(step.strength)
+        if not number or abs(step.strength) > STRONGEST:
+            raise ValueError(
+                f"The strength must be a number from {-STRONGEST:g} to {STRONGEST:g}, "
+                f"got {step.strength!r:.40}."
+            )
