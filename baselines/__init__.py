@@ -12,7 +12,12 @@ from baselines.latent_transformer import (
     LatentTransformerConfig,
     LatentTransformerStar,
 )
-from lwedit.editors import Editor, LatentWasserstein, LatentWassersteinStar
+from lwedit.editors import (
+    Editor,
+    LatentWasserstein,
+    LatentWassersteinMlp,
+    LatentWassersteinStar,
+)
 
 __all__ = [
     "METHODS",
@@ -37,6 +42,7 @@ METHODS: dict[str, type[Editor]] = {
         LatentTransformer,
         LatentWassersteinStar,
         LatentWasserstein,
+        LatentWassersteinMlp,
         Nearest,
     )
 }

@@ -2,8 +2,13 @@
 
 from lwedit.editors.affine import AffineEditor, AffineMap, Shape
 from lwedit.editors.base import Editor, FitData
-from lwedit.editors.latent_wasserstein import LatentWasserstein, LatentWassersteinStar
-from lwedit.editors.objective import LatentWassersteinConfig
+from lwedit.editors.config import LatentWassersteinConfig, ResidualConfig
+from lwedit.editors.latent_wasserstein import (
+    LatentWasserstein,
+    LatentWassersteinMlp,
+    LatentWassersteinStar,
+)
+from lwedit.editors.residual import ResidualEditor, ResidualMap
 
 __all__ = [
     "AffineEditor",
@@ -12,6 +17,10 @@ __all__ = [
     "FitData",
     "LatentWasserstein",
     "LatentWassersteinConfig",
+    "LatentWassersteinMlp",
     "LatentWassersteinStar",
+    "ResidualConfig",
+    "ResidualEditor",
+    "ResidualMap",
     "Shape",
 ]

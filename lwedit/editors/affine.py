@@ -2,9 +2,10 @@
 
     per_layer    H(w)_l = W_l w_l + c_l      weight (layers, dim, dim), bias (layers, dim)
     full         H(w)   = W flat(w) + c      weight (flat, flat), bias (flat,)
+    low_rank     H(w)   = W V flat(w) + c    weight (flat, rank), right V (rank, flat), bias (flat,)
     translation  H(w)_l = c_l                no weight, bias (layers, dim)
 
-The paper says "affine" and not which; LT, its rival, is per layer. Which one of the three a map
+The paper says "affine" and not which; LT, its rival, is per layer. Which one of the four a map
 is, follows from the shapes of its tensors, so a saved editor needs no flag.
 """
 
@@ -21,7 +22,7 @@ from lwedit.vocabulary import flatten_codes, unflatten_codes
 
 __all__ = ["AffineEditor", "AffineMap", "Shape"]
 
-Shape = Literal["per_layer", "full", "translation"]
+Shape = Literal["per_layer", "full", "low_rank", "translation"]
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,23 @@ class AffineMap:
     """H, as tensors.
 
     Attributes:
-        weight: (layers, dim, dim), (flat, flat), or None for a translation. Rows are outputs.
-        bias: (layers, dim), or (flat,) beside a full weight.
+        weight: (layers, dim, dim), (flat, flat), (flat, rank), or None for a translation. Rows are
+            outputs.
+        bias: (layers, dim), or (flat,) beside a full or low-rank weight.
+        right: (rank, flat) beside a low-rank weight, else None.
     """
 
-    weight: Float[Tensor, "layers dim dim"] | Float[Tensor, "flat flat"] | None
+    weight: Float[Tensor, "layers dim dim"] | Float[Tensor, "flat width"] | None
     bias: Float[Tensor, "layers dim"] | Float[Tensor, " flat"]
+    right: Float[Tensor, "rank flat"] | None = None
 
     @property
     def shape(self) -> Shape:
-        """Which of the three forms this is."""
+        """Which of the four forms this is."""
         if self.weight is None:
             return "translation"
+        if self.right is not None:
+            return "low_rank"
         return "full" if self.weight.ndim == 2 else "per_layer"
 
     def __call__(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
@@ -48,21 +54,26 @@ class AffineMap:
         if self.weight is None:
             return self.bias.expand(len(w), -1, -1)
         if self.weight.ndim == 2:
-            move = flatten_codes(w) @ self.weight.T + self.bias
+            v = flatten_codes(w)
+            v = v if self.right is None else v @ self.right.T
+            move = v @ self.weight.T + self.bias
             return unflatten_codes(move, w.shape[1])
         move = torch.bmm(w.transpose(0, 1), self.weight.transpose(1, 2))  # (layers, n, dim)
         return move.transpose(0, 1) + self.bias
 
     @classmethod
-    def zero(cls, shape: Shape, layers: int, dim: int) -> "AffineMap":
+    def zero(cls, shape: Shape, layers: int, dim: int, rank: int = 1) -> "AffineMap":
         """The map that moves nothing, where the paper starts.
 
         Args:
             shape: Form of the map.
             layers: Codes an image.
             dim: Length of each.
+            rank: Of a low-rank map, whose right factor is 0 too.
         """
         flat = layers * dim
+        if shape == "low_rank":
+            return cls(torch.zeros(flat, rank), torch.zeros(flat), torch.zeros(rank, flat))
         if shape == "full":
             return cls(torch.zeros(flat, flat), torch.zeros(flat))
         weight = torch.zeros(layers, dim, dim) if shape == "per_layer" else None
@@ -70,11 +81,13 @@ class AffineMap:
 
     def fits(self, space: Space) -> bool:
         """Whether the map moves codes of this space."""
-        expected = AffineMap.zero(self.shape, space.layers, space.dim)
-        same = self.bias.shape == expected.bias.shape
-        if self.weight is None or expected.weight is None:
-            return same
-        return same and self.weight.shape == expected.weight.shape
+        rank = 1 if self.right is None else len(self.right)
+        expected = AffineMap.zero(self.shape, space.layers, space.dim, rank)
+        mine, theirs = (
+            [None if part is None else part.shape for part in (map.weight, map.bias, map.right)]
+            for map in (self, expected)
+        )
+        return mine == theirs
 
 
 class AffineEditor(Editor):
@@ -98,9 +111,9 @@ class AffineEditor(Editor):
         return self.map(w)
 
     def state(self) -> dict[str, Tensor]:
-        """Weight (if any) and bias of H."""
-        state = {"bias": self.map.bias}
-        return state if self.map.weight is None else {**state, "weight": self.map.weight}
+        """Bias, weight and right factor of H, those that it has."""
+        parts = {"bias": self.map.bias, "weight": self.map.weight, "right": self.map.right}
+        return {name: part for name, part in parts.items() if part is not None}
 
     @classmethod
     def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> "AffineEditor":
@@ -114,6 +127,10 @@ class AffineEditor(Editor):
         Raises:
             ValueError: If a tensor is missing, unknown, or of another space.
         """
-        if not {"bias"} <= set(state) <= {"bias", "weight"}:
-            raise ValueError(f"state must hold bias and perhaps weight, got {sorted(state)}.")
-        return cls(attribute, space, AffineMap(state.get("weight"), state["bias"]))
+        forms = ({"bias"}, {"bias", "weight"}, {"bias", "weight", "right"})
+        if set(state) not in forms:
+            raise ValueError(
+                f"state must hold bias, perhaps weight, perhaps right, got {sorted(state)}."
+            )
+        map = AffineMap(state.get("weight"), state["bias"], state.get("right"))
+        return cls(attribute, space, map)

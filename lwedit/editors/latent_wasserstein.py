@@ -5,6 +5,8 @@ Space of GANs". H minimises L_edit + lambda L_pres (`lwedit.editors.objective`);
 H(w) adds the attribute for alpha > 0. LW(*) is the core method, lambda = 0, which never looks
 at a classifier.
 
+`LatentWassersteinMlp` drops the paper's restriction to affine maps and keeps its loss.
+
 Two solvers of the same loss: `solver_adam`, the paper's, and `solver_alternate`, the default
 here because the noise of mini-batches shrinks codes to their mean. On Gaussians both must find
 the closed-form map (`lwedit.transport.gaussian`).
@@ -17,11 +19,14 @@ import torch
 
 from lwedit.editors.affine import AffineEditor
 from lwedit.editors.base import FitData
-from lwedit.editors.objective import LatentWassersteinConfig, Solution, prepare
+from lwedit.editors.config import LatentWassersteinConfig, ResidualConfig
+from lwedit.editors.objective import Solution, prepare
+from lwedit.editors.residual import ResidualEditor
 from lwedit.editors.solver_adam import solve_adam
 from lwedit.editors.solver_alternate import solve_alternate
+from lwedit.editors.solver_residual import ResidualSolution, solve_residual
 
-__all__ = ["LatentWasserstein", "LatentWassersteinStar"]
+__all__ = ["LatentWasserstein", "LatentWassersteinMlp", "LatentWassersteinStar"]
 
 _SOLVERS = {"adam": solve_adam, "alternate": solve_alternate}
 
@@ -85,3 +90,45 @@ class LatentWassersteinStar(LatentWasserstein):
         """
         config = LatentWassersteinConfig() if config is None else config
         return super().fit(data, replace(config, lam=0.0), progress=progress)
+
+
+class LatentWassersteinMlp(ResidualEditor):
+    """LW whose displacement is the affine one plus a small network (`lwedit.editors.residual`).
+
+    Attributes:
+        solution: What the solver chose and its held-out loss; None for a loaded editor.
+    """
+
+    method: ClassVar[str] = "lw_mlp"
+    solution: ResidualSolution | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        data: FitData,
+        config: LatentWassersteinConfig | None = None,
+        residual: ResidualConfig | None = None,
+        *,
+        progress: bool = False,
+    ) -> "LatentWassersteinMlp":
+        """Learn the edit.
+
+        Args:
+            data: Codes, labels and the latent classifier (used where lambda > 0).
+            config: Settings of the loss and of the affine part, which `alternate` solves.
+            residual: Settings of the network.
+            progress: Show bars.
+
+        Raises:
+            ValueError: If the codes have one label only, or the settings do not suit them.
+        """
+        config = LatentWassersteinConfig() if config is None else config
+        if config.solver != "alternate":
+            raise ValueError(f"solver must be 'alternate' for a network, got {config.solver!r}.")
+        rng = torch.Generator().manual_seed(data.seed)
+        problem = prepare(data, config, rng)
+        residual = ResidualConfig() if residual is None else residual
+        solution = solve_residual(problem, residual, rng, progress=progress)
+        editor = cls(data.attribute, data.train.space, solution.map)
+        editor.solution = solution
+        return editor

@@ -14,18 +14,18 @@ the loss is always measured with the same blur, so that candidates of different 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
 from lwedit.classifier import correlation
-from lwedit.editors.affine import AffineMap, Shape
+from lwedit.editors.affine import AffineMap
 from lwedit.editors.base import FitData
+from lwedit.editors.config import LatentWassersteinConfig
 from lwedit.latents import LatentSet
 from lwedit.transport import (
-    WeightMode,
     blur_from_fraction,
     divergence,
     sample_weights,
@@ -33,74 +33,10 @@ from lwedit.transport import (
 )
 from lwedit.vocabulary import flatten_codes
 
-__all__ = ["LatentWassersteinConfig", "Problem", "Sides", "Solution", "prepare"]
+__all__ = ["Displacement", "Problem", "Sides", "Solution", "prepare"]
 
 Features = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class LatentWassersteinConfig:
-    """Settings of Latent Wasserstein; what the paper leaves open is chosen here.
-
-    Attributes:
-        solver: "adam", as in the paper, or "alternate", plan and ridge regression in turn.
-        shape: Form of H.
-        lam: Weight lambda of L_pres. The paper has 1, and 15 for glasses; 0 is LW(*).
-        outputs: Whether F gives logits or probabilities in L_pres.
-        weights: Masses of the source codes, see `lwedit.transport.weights`.
-        group_by: The "most common attributes" whose combinations are weighed; needed unless
-            weights is "none", and never the target attribute itself.
-        blur: Candidates, as fractions of the median distance between a source and a target
-            code. Each is fitted; held-out codes choose.
-        blur_held_out: Fraction at which held-out loss is measured, whatever the candidate.
-        leave_one_out: Whether L_edit keeps codes from matching themselves in its debiasing terms
-            (`lwedit.transport.plans`): in alternate's rounds and in the held-out loss of both
-            solvers. Without it both reward codes that shrink towards their mean.
-        held_out: Most held-out codes of each side.
-        rounds: alternate: rounds of plan and regression; the best one is kept.
-        ridge: alternate: candidates, relative to the mean variance of a code's coordinate.
-            Held-out codes choose in every round.
-        lr: adam: step size.
-        batch: adam: most codes of each side in a step; None is the paper's min(n_s, n_t).
-        imbalance: adam: a last batch below this share of the others is dropped.
-        max_steps: adam: most steps.
-        check_every: adam: steps between two looks at the held-out loss.
-        patience: adam: looks without improvement before stopping.
-        scaling: adam: annealing of GeomLoss.
-    """
-
-    solver: Literal["alternate", "adam"] = "alternate"
-    shape: Shape = "per_layer"
-    lam: float = 1.0
-    outputs: Literal["logits", "probabilities"] = "logits"
-    weights: WeightMode = "none"
-    group_by: tuple[str, ...] = ()
-    blur: tuple[float, ...] = (0.15, 0.3)
-    blur_held_out: float = 0.3
-    leave_one_out: bool = True
-    held_out: int = 1000
-    rounds: int = 6
-    ridge: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
-    lr: float = 1e-3
-    batch: int | None = None
-    imbalance: float = 0.5
-    max_steps: int = 1000
-    check_every: int = 20
-    patience: int = 5
-    scaling: float = 0.9
-
-    def __post_init__(self) -> None:
-        if self.lam < 0:
-            raise ValueError(f"lam must not be negative, got {self.lam}.")
-        if not self.blur or (self.solver == "alternate" and not self.ridge):
-            raise ValueError("blur and ridge must hold a candidate each, got an empty tuple.")
-        if min(self.ridge, default=0.0) < 0:
-            raise ValueError(f"ridge must not be negative, got {self.ridge}.")
-        if (self.weights == "none") == bool(self.group_by):
-            raise ValueError(
-                f"group_by must be given exactly when weights is not 'none', got "
-                f"weights = {self.weights!r} and group_by = {self.group_by}."
-            )
+Displacement = Callable[[Tensor], Tensor]  # H, (n, layers, dim) -> (n, layers, dim)
 
 
 class Sides(NamedTuple):
@@ -148,6 +84,7 @@ class Problem:
         distance: Median distance between source and target codes, the unit of blur.
         feature_distance: The same between the u of two source codes.
         config: Settings.
+        mask: 1 for the layers that H may move, 0 for the others.
     """
 
     train: Sides
@@ -156,6 +93,7 @@ class Problem:
     distance: float
     feature_distance: float
     config: LatentWassersteinConfig
+    mask: Float[Tensor, "layers 1"]
 
     def loss(
         self, sides: Sides, edited: Float[Tensor, "n_s layers dim"], fraction: float
@@ -181,7 +119,7 @@ class Problem:
         return total + config.lam * preserved
 
     @torch.no_grad()
-    def held_out_loss(self, map: AffineMap) -> float:
+    def held_out_loss(self, map: Displacement) -> float:
         """L of a map on held-out codes, at the blur that all candidates share."""
         sides, fraction = self.held_out, self.config.blur_held_out
         edited = sides.source + map(sides.source)
@@ -210,22 +148,36 @@ def prepare(data: FitData, config: LatentWassersteinConfig, rng: Generator) -> P
         rng: Source of subsamples.
 
     Raises:
-        ValueError: If the target attribute is weighed by, or the classifier does not predict the
-            attributes that the codes are labelled with.
+        ValueError: If the target attribute is weighed by, a layer to be moved does not exist, or
+            the classifier does not predict the attributes that the codes are labelled with.
     """
     if data.attribute in config.group_by:
         raise ValueError(f"group_by must not hold the target attribute {data.attribute!r}.")
-    train = _sides(data.train, data.attribute, config)
+    train = _sides(_capped(data.train, data.attribute, config.most_codes, rng),
+                   data.attribute, config)
     held_out = _sides(_capped(data.validation, data.attribute, config.held_out, rng),
                       data.attribute, config)
     x, y = flatten_codes(train.source), flatten_codes(train.target)
     features, unit = None, 0.0
-    if config.lam > 0 and len(data.classifier.attributes) > 1:  # else nothing to preserve
+    if config.lam > 0:
         features = _features(data, config)
+    if features is not None:
         with torch.no_grad():
             u = features(train.source)
         unit = blur_from_fraction(1.0, u, u, rng)
-    return Problem(train, held_out, features, blur_from_fraction(1.0, x, y, rng), unit, config)
+    mask = _mask(config.layers, data.train.space.layers)
+    distance = blur_from_fraction(1.0, x, y, rng)
+    return Problem(train, held_out, features, distance, unit, config, mask)
+
+
+def _mask(layers: tuple[int, ...] | None, count: int) -> Float[Tensor, "layers 1"]:
+    if layers is None:
+        return torch.ones(count, 1)
+    if not set(layers) <= set(range(count)):
+        raise ValueError(f"layers must lie in 0..{count - 1}, got {layers}.")
+    mask = torch.zeros(count, 1)
+    mask[list(layers)] = 1.0
+    return mask
 
 
 def _sides(latents: LatentSet, attribute: str, config: LatentWassersteinConfig) -> Sides:
@@ -237,15 +189,20 @@ def _sides(latents: LatentSet, attribute: str, config: LatentWassersteinConfig) 
 
 
 def _capped(latents: LatentSet, attribute: str, cap: int, rng: Generator) -> LatentSet:
-    """At most `cap` codes of each label, drawn at random."""
+    """At most `cap` codes of each label, drawn at random where there are more."""
     y = latents.labels(attribute)
+    if max(int((y == label).sum()) for label in (0, 1)) <= cap:
+        return latents
     order = torch.randperm(len(latents), generator=rng)
     keep = [order[y[order] == label][:cap] for label in (0, 1)]
     return latents.subset(torch.cat(keep))
 
 
-def _features(data: FitData, config: LatentWassersteinConfig) -> Features:
-    """u_l = sqrt(1 - gamma_lk) F_l; attribute k itself has gamma = 1 and drops out."""
+def _features(data: FitData, config: LatentWassersteinConfig) -> Features | None:
+    """u_l = sqrt(1 - gamma_lk) F_l; attribute k itself has gamma = 1 and drops out.
+
+    None where that leaves nothing to preserve.
+    """
     classifier = data.classifier
     data.train.space.require(classifier.space)
     if classifier.attributes != data.train.attributes:
@@ -255,6 +212,11 @@ def _features(data: FitData, config: LatentWassersteinConfig) -> Features:
         )
     gamma = correlation(data.train.y, data.train.column(data.attribute))
     scale = (1 - gamma).sqrt()
+    if not config.keep_constant:
+        varies = (data.train.y != data.train.y[:1]).any(dim=0)
+        scale = torch.where(varies, scale, 0.0)
+    if not scale.any():
+        return None
 
     def features(w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n attributes"]:
         logits = classifier(w)

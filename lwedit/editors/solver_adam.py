@@ -19,7 +19,7 @@ from tqdm import tqdm
 from lwedit.editors.affine import AffineMap
 from lwedit.editors.objective import Problem, Sides, Solution
 
-__all__ = ["solve_adam"]
+__all__ = ["descent", "solve_adam"]
 
 
 def solve_adam(problem: Problem, rng: Generator, *, progress: bool = False) -> Solution:
@@ -30,31 +30,47 @@ def solve_adam(problem: Problem, rng: Generator, *, progress: bool = False) -> S
         rng: Source of the batches.
         progress: Show a bar.
     """
-    runs = [_descend(problem, fraction, rng, progress) for fraction in problem.config.blur]
-    return min(runs, key=lambda solution: solution.loss)
+    config, found = problem.config, []
+    for fraction in config.blur:
+        looks = tqdm(descent(problem, fraction, rng), f"blur {fraction}", disable=not progress)
+        found.append(min(looks, key=lambda solution: solution.loss))
+    return min(found, key=lambda solution: solution.loss)
 
 
-def _descend(problem: Problem, fraction: float, rng: Generator, progress: bool) -> Solution:
-    """Adam at one blur; the best state seen is kept."""
+def descent(problem: Problem, fraction: float, rng: Generator) -> Iterator[Solution]:
+    """Adam at one blur: the map at every look at the held-out codes, the first before any step.
+
+    Args:
+        problem: Codes, masses, features and settings.
+        fraction: Blur as a fraction of the median distance.
+        rng: Source of the batches.
+
+    Raises:
+        ValueError: If a low rank is asked for.
+    """
     config, (_, layers, dim) = problem.config, problem.train.source.shape
+    if config.shape == "low_rank":
+        raise ValueError("shape must not be low_rank for adam: both factors at 0 have no gradient.")
     map = AffineMap.zero(config.shape, layers, dim)
     parameters = [p.requires_grad_() for p in (map.weight, map.bias) if p is not None]
     optimiser = torch.optim.Adam(parameters, config.lr)
     best = _snapshot(problem, map, fraction, 0)
+    yield best
     batches = _batches(problem.train, config.batch, config.imbalance, rng)
-    for step in tqdm(range(1, config.max_steps + 1), f"blur {fraction}", disable=not progress):
+    for step in range(1, config.max_steps + 1):
         sides = next(batches)
         with torch.enable_grad():
-            loss = problem.loss(sides, sides.source + map(sides.source), fraction)
+            # Parameters of masked layers get no gradient and stay 0.
+            loss = problem.loss(sides, sides.source + problem.mask * map(sides.source), fraction)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
         optimiser.step()
         if step % config.check_every == 0 or step == config.max_steps:
             now = _snapshot(problem, map, fraction, step)
             best = min(best, now, key=lambda solution: solution.loss)
+            yield now
             if step - best.steps >= config.patience * config.check_every:
-                break
-    return best
+                return
 
 
 def _snapshot(problem: Problem, map: AffineMap, fraction: float, step: int) -> Solution:

@@ -23,21 +23,26 @@ class Other(Plain):
 
 def random_map(shape):
     g = torch.Generator().manual_seed(0)
-    map = AffineMap.zero(shape, 2, 3)
-    weight = None if map.weight is None else torch.randn(map.weight.shape, generator=g)
-    return AffineMap(weight, torch.randn(map.bias.shape, generator=g))
+    map = AffineMap.zero(shape, 2, 3, rank=2)
+    weight, bias, right = (
+        None if part is None else torch.randn(part.shape, generator=g)
+        for part in (map.weight, map.bias, map.right)
+    )
+    return AffineMap(weight, bias, right)
 
 
 def codes(n=5):
     return torch.randn(n, 2, 3, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("shape", ["per_layer", "full", "translation"])
+@pytest.mark.parametrize("shape", ["per_layer", "full", "low_rank", "translation"])
 def test_moves_are_those_of_a_loop(shape):
     map, w = random_map(shape), codes()
     for code, move in zip(w, map(w), strict=True):
         if shape == "full":
             expected = (map.weight @ code.flatten() + map.bias).reshape(2, 3)
+        elif shape == "low_rank":
+            expected = (map.weight @ (map.right @ code.flatten()) + map.bias).reshape(2, 3)
         elif shape == "per_layer":
             expected = torch.stack([map.weight[i] @ code[i] + map.bias[i] for i in range(2)])
         else:
@@ -46,7 +51,7 @@ def test_moves_are_those_of_a_loop(shape):
     assert map.shape == shape
 
 
-@pytest.mark.parametrize("shape", ["per_layer", "full", "translation"])
+@pytest.mark.parametrize("shape", ["per_layer", "full", "low_rank", "translation"])
 def test_saved_and_loaded_it_edits_bit_for_bit(shape, tmp_path):
     editor, w = Plain("smile", SPACE, random_map(shape)), codes()
     editor.save(tmp_path)

@@ -55,10 +55,10 @@ def error(editor, data, map):
     return float((editor.displacement(x)[:, 0] - truth).norm() / truth.norm())
 
 
-@pytest.mark.parametrize("shape", ["per_layer", "full"])
+@pytest.mark.parametrize("shape", ["per_layer", "full", "low_rank"])
 def test_alternate_finds_the_closed_form_map(shape):
     data, map = fit_data()
-    editor = LatentWasserstein.fit(data, replace(CORE, shape=shape))
+    editor = LatentWasserstein.fit(data, replace(CORE, shape=shape, rank=4))
     assert error(editor, data, map) < 0.07  # sampling alone gives about .04
 
 
@@ -102,9 +102,9 @@ def test_preservation_keeps_the_classifier_where_it_was(solver):
     def drift(lam):
         editor = LatentWasserstein.fit(data, replace(config, lam=lam))
         moved = data.classifier(editor.edit(source, 1.0)) - data.classifier(source)
-        return float(moved[:, 1].mean().abs())
+        return float(moved[:, 1].square().mean().sqrt())
 
-    assert drift(100.0) < 0.25 * drift(0.0)
+    assert drift(100.0) < 0.4 * drift(0.0)
 
 
 def test_alternate_stops_where_the_gradient_of_the_whole_loss_is_zero():
@@ -157,6 +157,60 @@ def test_star_is_lambda_zero():
     assert (star.method, core.method) == ("lw_star", "lw")
 
 
+def test_a_low_rank_map_is_the_full_one_on_the_axes_and_the_mean_move_off_them():
+    data, _ = fit_data(300)
+    core = replace(CORE, blur=(0.3,), rounds=1, ridge=(0.01,))
+    full, low = (
+        LatentWasserstein.fit(data, replace(core, shape=shape, rank=2)).map
+        for shape in ("full", "low_rank")
+    )
+    axes = low.right.T @ low.right  # a projection, the axes being orthonormal
+    torch.testing.assert_close(axes @ axes, axes, atol=1e-5, rtol=0)
+    assert torch.linalg.matrix_rank(low.weight) == 2
+    x = data.train.pair("k").source
+    torch.testing.assert_close(low(x).mean(dim=0), full(x).mean(dim=0), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("solver", ["adam", "alternate"])
+def test_masked_layers_stay_where_they_are(solver):
+    data, _ = fit_data(200)
+    space = Space("h", "W+", 2, 2)
+    layered = [
+        LatentSet(part.w.reshape(-1, 2, 2), part.y, part.attributes, space)
+        for part in (data.train, data.validation)
+    ]
+    data = replace(data, train=layered[0], validation=layered[1])
+    config = replace(CORE, solver=solver, blur=(0.3,), max_steps=20)
+    masked, free = (
+        LatentWasserstein.fit(data, replace(config, layers=layers)) for layers in ((1,), None)
+    )
+    x = data.validation.w
+    assert torch.equal(masked.edit(x, 2.0)[:, 0], x[:, 0])
+    assert not torch.equal(masked.edit(x, 2.0)[:, 1], x[:, 1])
+    assert not torch.equal(free.edit(x, 2.0)[:, 0], x[:, 0])
+    with pytest.raises(ValueError, match=r"layers must lie in 0..1, got \(2,\)"):
+        LatentWasserstein.fit(data, replace(config, layers=(2,)))
+
+
+def test_attributes_that_never_vary_are_not_preserved():
+    data, _ = fit_data(60)
+    y = data.train.y.clone()
+    y[:, 1] = 0
+    data = replace(data, train=replace(data.train, y=y))
+    off, on = (
+        prepare(data, LatentWassersteinConfig(keep_constant=keep), torch.Generator()).features
+        for keep in (False, True)
+    )
+    assert off is None  # nothing else is left here
+    torch.testing.assert_close(on(data.train.w)[:, 1], data.classifier(data.train.w)[:, 1])
+
+
+def test_no_more_codes_are_used_than_asked_for():
+    data, _ = fit_data(200)
+    train = prepare(data, replace(CORE, most_codes=50), torch.Generator().manual_seed(0)).train
+    assert (len(train.source), len(train.target)) == (50, 50)
+
+
 def test_batches_are_balanced_and_a_short_last_one_is_dropped():
     data, _ = fit_data(50)
     sides = prepare(data, CORE, torch.Generator().manual_seed(0)).train
@@ -173,6 +227,8 @@ def test_batches_are_balanced_and_a_short_last_one_is_dropped():
         ({"blur": ()}, "must hold a candidate"),
         ({"weights": "prose"}, "group_by must be given exactly when"),
         ({"group_by": ("l",)}, "group_by must be given exactly when"),
+        ({"rank": 0}, "rank must be positive"),
+        ({"layers": ()}, "layers must name a layer at least"),
     ],
 )
 def test_bad_settings_are_named(change, message):
