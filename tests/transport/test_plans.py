@@ -7,10 +7,10 @@ import torch
 from lwedit.transport import (
     displacement,
     divergence,
+    iterations,
     potentials_at_rest,
     sinkhorn_divergence,
 )
-from lwedit.transport import plans as plans_module
 
 
 def clouds(n=120, m=90, dim=5, dtype=torch.float64):
@@ -57,8 +57,8 @@ def test_barycentres_agree_with_pot():
 
 def test_both_marginals_are_met():
     x, y, a, b = clouds()
-    cost = plans_module._cost(x, y)
-    f, g, error = plans_module._plan(cost, a, b, [1.0], torch.zeros_like(b), 1e-10)
+    cost = iterations.cost_matrix(x, y)
+    f, g, error = iterations.solve_plan(cost, a, b, [1.0], torch.zeros_like(b), 1e-10)
     plan = a[:, None] * b * torch.exp(f[:, None] + g - cost)
     torch.testing.assert_close(plan.sum(dim=1), a, atol=1e-12, rtol=1e-10)
     torch.testing.assert_close(plan.sum(dim=0), b, atol=1e-9, rtol=1e-7)
@@ -68,7 +68,7 @@ def test_both_marginals_are_met():
 def test_blocks_change_nothing(monkeypatch):
     x, y, a, b = clouds()
     whole = displacement(x, y, 1.0, a, b).delta
-    monkeypatch.setattr(plans_module, "_BLOCK", 7 * len(y))
+    monkeypatch.setattr(iterations, "_BLOCK", 7 * len(y))
     torch.testing.assert_close(displacement(x, y, 1.0, a, b).delta, whole)
 
 

@@ -1,0 +1,1 @@
+"""Ablation of Latent Wasserstein's settings, and the floors beside it."""

@@ -1,0 +1,166 @@
+"""Fit every variant and read it at equal latent change."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+from tqdm import tqdm
+
+from baselines import METHODS
+from benchmark.ablate.bench import Bench
+from benchmark.ablate.variants import BASE, FLOORS, AblationPreset, Variant
+from benchmark.bootstrap import bootstrap_mean
+from lwedit.classifier import LatentClassifier
+from lwedit.editors import (
+    Editor,
+    FitData,
+    LatentWasserstein,
+    LatentWassersteinConfig,
+    LatentWassersteinMlp,
+)
+from lwedit.latents import LatentSet
+from lwedit.metrics.collapse import collapse
+
+__all__ = ["equal_strength", "fit_variant", "measure"]
+
+_GRID = tuple(round(0.05 * step, 2) for step in range(1, 81))
+
+
+def measure(
+    bench: Bench, variants: Mapping[str, Variant], preset: AblationPreset
+) -> dict[str, Any]:
+    """The report: settings, one row a (variant, edit), gains over the floors.
+
+    Args:
+        bench: Domain.
+        variants: Rows by name.
+        preset: How much is measured.
+    """
+    rows, seen = [], {}
+    todo = [(edit, name) for edit in bench.edits for name in variants]
+    for edit, name in tqdm(todo, bench.name, unit="row"):
+        runs = [
+            _run(bench, variants[name], edit, seed, preset) for seed in preset.seeds
+        ]
+        seen[edit, name] = runs
+        rows.append({"variant": name, "what": variants[name].what, "edit": edit,
+                     **_summary(runs, preset)})
+    gains = [row for edit in bench.edits for row in _gains(edit, seen, preset)]
+    return {"domain": bench.name, "kept": bench.kept, "preset": asdict(preset), "base": BASE,
+            "weights": bench.domain.weights, "rows": rows, "gains": gains}
+
+
+def fit_variant(variant: Variant, data: FitData, bench: Bench, preset: AblationPreset) -> Editor:
+    """One editor of a variant."""
+    if variant.method in FLOORS:
+        return METHODS[variant.method].fit(data)
+    settings = {**BASE, "most_codes": preset.codes, "held_out": preset.codes,
+                "max_steps": preset.adam_steps, **variant.changes}
+    if settings.get("weights", "none") != "none":
+        names = [name for name in bench.group_by if name != data.attribute]
+        settings["group_by"] = tuple(names)
+    config = LatentWassersteinConfig(**settings)
+    method = LatentWassersteinMlp if variant.method == "lw_mlp" else LatentWasserstein
+    return method.fit(data, config)
+
+
+def equal_strength(
+    editor: Editor,
+    classifier: LatentClassifier,
+    w: Float[Tensor, "n layers dim"],
+    share: float,
+) -> tuple[float, float]:
+    """The smallest strength at which a share of codes has the attribute by the latent classifier.
+
+    Args:
+        editor: Whose.
+        classifier: The latent classifier.
+        w: Codes that lack the attribute.
+        share: Asked for; where no strength of the grid gives it, the one with the most counts.
+
+    Returns:
+        The strength and the share that it gives.
+    """
+    k = classifier.attributes.index(editor.attribute)
+    best = (0.0, 0.0)
+    with torch.no_grad():
+        for alpha in _GRID:
+            flipped = float((classifier(editor.edit(w, alpha))[:, k] > 0).float().mean())
+            if flipped > best[1]:
+                best = (alpha, flipped)
+            if flipped >= share:
+                break
+    return best
+
+
+def _run(
+    bench: Bench, variant: Variant, edit: str, seed: int, preset: AblationPreset
+) -> dict[str, Any]:
+    data = bench.data(edit, seed)
+    # A seed is another draw of training codes: the solvers themselves draw hardly anything.
+    data = FitData(_drawn(data, preset.codes), data.validation, data.classifier, data.attribute,
+                   seed)
+    start = time.perf_counter()
+    editor = fit_variant(variant, data, bench, preset)
+    seconds = time.perf_counter() - start
+    source, target = bench.codes(edit)
+    alpha, flipped = equal_strength(editor, data.classifier, source, preset.share)
+    w_edit = editor.edit(source, alpha)
+    verdicts = bench.judge(edit, source, w_edit)
+    solution = getattr(editor, "solution", None)
+    return {
+        "seconds": seconds, "alpha": alpha, "flipped": flipped,
+        "changed": verdicts.changed.numpy(), "kept": verdicts.kept.numpy(),
+        "length": float((w_edit - source).flatten(1).norm(dim=1).mean()),
+        "held_out": None if solution is None else solution.loss,
+        **collapse(w_edit, target)._asdict(),
+    }
+
+
+def _drawn(data: FitData, codes: int) -> LatentSet:
+    """A random draw of training codes, as many of each side."""
+    y = data.train.labels(data.attribute)
+    order = torch.randperm(len(y), generator=Generator().manual_seed(data.seed))
+    return data.train.subset(torch.cat([order[y[order] == label][:codes] for label in (0, 1)]))
+
+
+def _summary(runs: list[dict[str, Any]], preset: AblationPreset) -> dict[str, Any]:
+    """Means over seeds, intervals over images."""
+    means: dict[str, Any] = {
+        name: float(np.mean([run[name] for run in runs]))
+        for name in ("seconds", "alpha", "flipped", "length", "spread", "distance")
+    }
+    losses = [run["held_out"] for run in runs if run["held_out"] is not None]
+    rng = np.random.default_rng(0)
+    for name in ("changed", "kept"):
+        values = np.stack([run[name] for run in runs], axis=1).astype(np.float64)
+        means[name] = list(bootstrap_mean(values, np.ones_like(values), preset.resamples, rng))
+    return means | {
+        "held_out": float(np.mean(losses)) if losses else None,
+        "images": len(runs[0]["changed"]),
+    }
+
+
+def _gains(
+    edit: str, seen: Mapping[tuple[str, str], list[dict[str, Any]]], preset: AblationPreset
+) -> Iterator[dict[str, Any]]:
+    """Paired differences of every variant to each floor, image by image."""
+    floors = [name for name in FLOORS if (edit, name) in seen]
+    for (task, name), runs in seen.items():
+        for floor in floors:
+            if task != edit or name in FLOORS:
+                continue
+            rng, row = np.random.default_rng(0), {"edit": edit, "variant": name, "floor": floor}
+            for what in ("changed", "kept"):
+                mine, theirs = (
+                    np.stack([run[what] for run in part], axis=1).astype(np.float64)
+                    for part in (runs, seen[edit, floor])
+                )
+                gap = mine - theirs
+                row[what] = list(bootstrap_mean(gap, np.ones_like(gap), preset.resamples, rng))
+            yield row

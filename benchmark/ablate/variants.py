@@ -1,0 +1,91 @@
+"""Every variant of the ablation and every preset, in one visible table.
+
+A variant is a method and the settings that it changes; "base" is what the others differ from by
+one thing each. Floors are variants without settings.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["BASE", "FLOORS", "PRESETS", "AblationPreset", "Variant", "variants_of"]
+
+
+@dataclass(frozen=True)
+class AblationPreset:
+    """How much is measured.
+
+    Attributes:
+        seeds: Each draws other training codes and probes.
+        codes: Training codes a side.
+        images: Held-out images an edit.
+        edits: How many edits of the domain.
+        share: Latent change at which variants compare.
+        adam_steps: Most steps of adam.
+        resamples: Bootstrap samples.
+    """
+
+    seeds: tuple[int, ...] = (0, 1)
+    codes: int = 2000
+    images: int = 150
+    edits: int = 2
+    share: float = 0.9
+    adam_steps: int = 200
+    resamples: int = 1000
+
+
+PRESETS: dict[str, AblationPreset] = {
+    "smoke": AblationPreset(seeds=(0,), codes=300, images=20, edits=1, adam_steps=20,
+                            resamples=100),
+    "default": AblationPreset(),
+    "full": AblationPreset(seeds=(0, 1, 2), codes=5000, images=500, edits=3, adam_steps=1000),
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table.
+
+    Attributes:
+        what: What it is about, the row's group.
+        method: Name in `baselines.METHODS`.
+        changes: Fields of `LatentWassersteinConfig`, empty for floors.
+    """
+
+    what: Literal["floor", "base", "blur", "debiasing", "weights", "shape", "layers", "solver",
+                  "batch", "lambda", "outputs", "stopping", "non-affine"]
+    method: str
+    changes: dict[str, Any]
+
+
+BASE: dict[str, Any] = {"lam": 0.0, "blur": (0.3,), "blur_held_out": 0.3}
+FLOORS = ("centroids", "gaussian_ot")
+
+
+def variants_of(domain: str) -> dict[str, Variant]:
+    """The rows of a domain by name; layers only where there are some."""
+    lw: dict[str, tuple[str, dict[str, Any]]] = {
+        "base": ("base", {}),
+        "blur .1": ("blur", {"blur": (0.1,)}),
+        "blur .5": ("blur", {"blur": (0.5,)}),
+        "own matches kept": ("debiasing", {"leave_one_out": False}),
+        "weights as the prose": ("weights", {"weights": "prose"}),
+        "weights as printed": ("weights", {"weights": "printed"}),
+        "translation": ("shape", {"shape": "translation"}),
+        "low rank 64": ("shape", {"shape": "low_rank", "rank": 64}),
+        "lambda .1": ("lambda", {"lam": 0.1}),
+        "lambda 1": ("lambda", {"lam": 1.0}),
+        "lambda 1, probabilities": ("outputs", {"lam": 1.0, "outputs": "probabilities"}),
+        "one round": ("stopping", {"rounds": 1}),
+        "no ridge": ("stopping", {"ridge": (1e-6,)}),
+        "adam, batch 512": ("solver", {"solver": "adam", "batch": 512}),
+        "adam, batch 128": ("batch", {"solver": "adam", "batch": 128}),
+    }
+    if domain == "digits":
+        lw |= {
+            "lambda 1, constants kept": ("lambda", {"lam": 1.0, "keep_constant": True}),
+            "layer 0 only": ("layers", {"layers": (0,)}),
+            "layers 0-3": ("layers", {"layers": (0, 1, 2, 3)}),
+        }
+    rows = {name: Variant("floor", name, {}) for name in FLOORS}
+    rows |= {name: Variant(what, "lw", changes) for name, (what, changes) in lw.items()}
+    return rows | {"residual network": Variant("non-affine", "lw_mlp", {})}

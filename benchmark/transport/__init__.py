@@ -1,0 +1,1 @@
+"""Measurements of the transport losses and of Latent Wasserstein's solvers."""

@@ -1,0 +1,137 @@
+"""The measurements of transport as one report: bars with verdicts, then the tables behind them."""
+
+from typing import Any
+
+__all__ = ["bars_of", "to_markdown"]
+
+_GOALS = {"seconds": 60.0, "gigabytes": 4.0, "ratio": 20.0, "percent": 0.01, "map": 0.05}
+
+
+def bars_of(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every bar with what was measured and whether it is met.
+
+    Args:
+        report: What `benchmark/transport_bars.py` measured.
+    """
+    exact = report["exactness"]
+    rows = [] if not exact else [
+        _at_most("divergence against POT's exact W_2^2 / 2, 200 points", exact["value"],
+                 _GOALS["percent"]),
+        _at_most("gradient against finite differences", exact["gradient"], _GOALS["percent"]),
+        _at_most("alternate against the closed-form map, two Gaussians, d = 16, n = 5,000",
+                 exact["map"], _GOALS["map"]),
+        {"what": "same seed, saved and loaded: equal bits", "bar": "yes",
+         "measured": "yes" if exact["bits"] else "no", "met": exact["bits"]},
+    ]
+    for duel in report["duels"]:
+        task, mine = duel["task"], duel["alternate"]
+        rows += [
+            _at_most(f"{task}, seconds of alternate", mine["seconds"], _GOALS["seconds"]),
+            _at_most(f"{task}, GB of alternate", duel["alternate_gigabytes"], _GOALS["gigabytes"]),
+            _at_most(f"{task}, held-out divergence of alternate, adam's as the bar", mine["loss"],
+                     min(fit["loss"] for fit in duel["adam"])),
+            _ratio(duel),
+        ]
+    for domain in dict.fromkeys(row["domain"] for row in report["soundness"]):
+        edited = [row for row in report["soundness"] if row["domain"] == domain and row["alpha"]]
+        rows += [
+            _at_least(f"{domain}, smallest spread of edited codes",
+                      min(row["spread"] for row in edited), 0.9),
+            _at_most(f"{domain}, largest distance to real target codes",
+                     max(row["distance"] for row in edited), 1.1),
+        ]
+    return rows
+
+
+def _at_most(what: str, measured: float, bar: float) -> dict[str, Any]:
+    return {"what": what, "bar": f"≤ {bar:.4g}", "measured": f"{measured:.4g}",
+            "met": measured <= bar}
+
+
+def _at_least(what: str, measured: float, bar: float) -> dict[str, Any]:
+    return {"what": what, "bar": f"≥ {bar:.4g}", "measured": f"{measured:.4g}",
+            "met": measured >= bar}
+
+
+def _ratio(duel: dict[str, Any]) -> dict[str, Any]:
+    """Adam's seconds to alternate's loss over alternate's; its fastest batch counts."""
+    t = duel["alternate"]["seconds"]
+    reached = [fit["reached"] for fit in duel["adam"] if fit["reached"] is not None]
+    ran = max(fit["seconds"] for fit in duel["adam"])
+    # Where adam stopped by itself above alternate's loss, more time would not have helped.
+    gave_up = all(fit["stopped"] for fit in duel["adam"])
+    if reached:
+        ratio, shown = min(reached) / t, f"{min(reached) / t:.3g}"
+    elif gave_up:
+        ratio, shown = float("inf"), f"never: stopped above it after {ran / t:.3g} times"
+    else:
+        ratio, shown = ran / t, f"> {ran / t:.3g}, time was up"
+    what = f"{duel['task']}, how much faster than adam to the same held-out divergence"
+    return {"what": what, "bar": f"≥ {_GOALS['ratio']:g}", "measured": shown,
+            "met": ratio >= _GOALS["ratio"]}
+
+
+def to_markdown(report: dict[str, Any]) -> str:
+    """The whole page."""
+    bars = [
+        [row["what"], row["bar"], row["measured"], "met" if row["met"] else "missed"]
+        for row in bars_of(report)
+    ]
+    machine, settings = report["machine"], report["settings"]
+    parts = [
+        "# Transport: exactness, solvers, cost, collapse\n",
+        _table(["what", "bar", "measured", ""], bars),
+        "\n## Solvers on the digits tasks\n",
+        _table(["task", "solver", "codes a side", "held-out loss", "seconds",
+                "seconds to alternate's loss", "GB", "steps to the best", "ended"],
+               [row for duel in report["duels"] for row in _duel_rows(duel, settings)]),
+        f"\nCodes have {report['duels'][0]['dim']} coordinates. lambda = 0, blur "
+        f"{settings['blur']} of the median distance for both. Adam has at most "
+        f"{settings['budget']:g} times alternate's seconds.\n"
+        if report["duels"] else "",
+        "\n## Growth with codes and dimensions\n",
+        _table(["codes a side", "dimensions", "both plans, s", "GB", "GeomLoss, s", "GB"],
+               [[row["n"], row["dim"], f"{row['seconds']:.2f}", f"{row['gigabytes']:.2f}",
+                 f"{row['geomloss_seconds']:.2f}", f"{row['geomloss_gigabytes']:.2f}"]
+                for row in report["growth"]]),
+        "\nOne cold solution of the plans x' → y and x' → x', against one gradient of the same "
+        "divergence through GeomLoss at scaling .9.\n",
+        "\n## Collapse and escape\n",
+        _table(["domain", "edit", "λ", "alpha", "latent change", "spread", "distance", ""],
+               [[row["domain"], row["edit"], f"{row['lam']:g}", f"{row['alpha']:g}",
+                 f"{row['flipped']:.2f}", f"{row['spread']:.3f}", f"{row['distance']:.3f}",
+                 _verdict(row)] for row in report["soundness"]]),
+        "\nSpread: mean distance to the mean of held-out real target codes, 1 is that of such a "
+        "code; distance: to the nearest of them, 1 is that of one of them to the next. alpha 0 is "
+        "no edit. Sound: spread ≥ .9 and distance ≤ 1.1.\n",
+        f"\ntorch {machine['torch']}, {settings['threads']} threads, {machine['cpu']}; load of "
+        f"the machine {machine['load_before']:.1f} before and {machine['load_after']:.1f} after "
+        f"on {machine['cores']} cores: seconds are of a free machine only where it is no more "
+        "than the threads.\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _duel_rows(duel: dict[str, Any], settings: dict[str, Any]) -> list[list[Any]]:
+    names = ["alternate"]
+    names += [f"adam, batch {batch or 'min(n_s, n_t)'}" for batch in settings["batches"]]
+    fits = [duel["alternate"], *duel["adam"]]
+    peaks = [duel["alternate_gigabytes"], *duel["adam_gigabytes"]]
+    rows = []
+    for name, fit, peak in zip(names, fits, peaks, strict=True):
+        reached = "never" if fit["reached"] is None else f"{fit['reached']:.1f}"
+        rows.append([duel["task"], name, f"{fit['sides'][0]} × {fit['sides'][1]}",
+                     f"{fit['loss']:.4g}", f"{fit['seconds']:.1f}", reached, f"{peak:.2f}",
+                     fit["steps"], "by itself" if fit["stopped"] else "time was up"])
+    return rows
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if not row["alpha"]:
+        return "no edit"
+    return "sound" if row["spread"] >= 0.9 and row["distance"] <= 1.1 else "not sound"
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join(["---"] * len(head)) + " |"]
+    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)]) + "\n"

@@ -1,0 +1,140 @@
+"""The two solvers of Latent Wasserstein on the same digits codes: held-out loss, time, memory.
+
+`alternate` runs first and takes t seconds. `adam` then gets `budget` times t and stops earlier
+where its held-out loss no longer falls. What counts are its seconds until the first look at the
+held-out codes at which its loss is no more than alternate's. Where no look shows that, only a
+lower bound of the ratio is known: either the budget ran out, or adam had stopped by itself and
+would never get there. Every fit has a process to itself, so that peaks of memory compare.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from torch import Generator
+
+from benchmark.transport.isolated import Cost, measured
+from benchmark.transport.sources import digits_data, unasked
+from lwedit.domains import DigitsDomain
+from lwedit.editors import LatentWassersteinConfig
+from lwedit.editors.objective import Problem, prepare
+from lwedit.editors.solver_adam import descent
+from lwedit.editors.solver_alternate import solve_alternate
+
+__all__ = ["Duel", "DuelSettings", "Fit", "duel"]
+
+
+@dataclass(frozen=True)
+class DuelSettings:
+    """What both solvers are given.
+
+    Attributes:
+        codes: Training codes a side.
+        blur: Fraction of the median distance, one for both.
+        threads: Threads of torch.
+        budget: How many times alternate's seconds adam may take.
+        batches: Codes a side in a step of adam, one run each; None is the paper's min(n_s, n_t).
+    """
+
+    codes: int = 5000
+    blur: float = 0.3
+    threads: int = 2
+    budget: float = 20.0
+    batches: tuple[int | None, ...] = (512,)
+
+
+class Fit(NamedTuple):
+    """One fit.
+
+    Attributes:
+        loss: Held-out loss of the map that was kept.
+        seconds: Of the solver alone.
+        reached: Seconds until the loss was first no more than asked for, None if it never was.
+        steps: Rounds or steps that led to the map.
+        stopped: Whether it ended by itself, not because time was up.
+        sides: Source and target codes that were used.
+    """
+
+    loss: float
+    seconds: float
+    reached: float | None
+    steps: int
+    stopped: bool
+    sides: tuple[int, int]
+
+
+class Duel(NamedTuple):
+    """Both solvers on one task.
+
+    Attributes:
+        task: Such as "1→2".
+        dim: Length of a code over all layers.
+        alternate: Its fit.
+        alternate_gigabytes: Peak memory of its process.
+        adam: A fit for every batch size.
+        adam_gigabytes: Peaks.
+    """
+
+    task: str
+    dim: int
+    alternate: Fit
+    alternate_gigabytes: float
+    adam: list[Fit]
+    adam_gigabytes: list[float]
+
+
+def duel(count: int, settings: DuelSettings) -> Duel:
+    """Fit both solvers to "add a digit to images of `count`"."""
+    first: Cost = measured(_alternate, count, settings, threads=settings.threads)
+    best: Fit = first.value
+    fits = [
+        measured(_adam, count, settings, batch, best.loss, settings.budget * best.seconds,
+                 threads=settings.threads)
+        for batch in settings.batches
+    ]
+    return Duel(
+        f"{count}→{count + 1}", DigitsDomain.load().space.layers * DigitsDomain.load().space.dim,
+        best, first.gigabytes, [fit.value for fit in fits], [fit.gigabytes for fit in fits],
+    )
+
+
+def _problem(count: int, settings: DuelSettings, batch: int | None) -> Problem:
+    domain = DigitsDomain.load()
+    config = LatentWassersteinConfig(
+        lam=0.0, blur=(settings.blur,), most_codes=settings.codes, batch=batch, max_steps=10**6
+    )
+    data = digits_data(domain, count, unasked(domain.latents("train")))
+    return prepare(data, config, Generator().manual_seed(0))
+
+
+def _alternate(count: int, settings: DuelSettings) -> Fit:
+    problem = _problem(count, settings, None)
+    start = time.perf_counter()
+    found = solve_alternate(problem, Generator().manual_seed(0))
+    seconds = time.perf_counter() - start
+    return Fit(found.loss, seconds, seconds, found.steps, True, _sides(problem))
+
+
+def _adam(
+    count: int, settings: DuelSettings, batch: int | None, goal: float, limit: float
+) -> Fit:
+    problem = _problem(count, settings, batch)
+    # A look costs time as well: fewer where a step is long.
+    problem = replace(problem, config=replace(problem.config, check_every=20 if batch else 5))
+    start = time.perf_counter()
+    best, steps, reached, stopped = float("inf"), 0, None, True
+    for look in descent(problem, settings.blur, Generator().manual_seed(0)):
+        passed = time.perf_counter() - start
+        if look.loss < best:
+            best, steps = look.loss, look.steps
+        if best <= goal:
+            reached = passed
+            break
+        if passed > limit:
+            stopped = False
+            break
+    return Fit(best, time.perf_counter() - start, reached, steps, stopped, _sides(problem))
+
+
+def _sides(problem: Problem) -> tuple[int, int]:
+    return len(problem.train.source), len(problem.train.target)

@@ -1,0 +1,59 @@
+"""Truths for the ablation: strengths by hand, paired gains, one change a variant."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from baselines import METHODS
+from benchmark.ablate.measure import _gains, equal_strength
+from benchmark.ablate.page import winner
+from benchmark.ablate.variants import BASE, FLOORS, PRESETS, variants_of
+from lwedit.classifier import LatentClassifier
+from lwedit.editors import AffineMap, LatentWassersteinConfig
+from lwedit.latents import Space
+
+SPACE = Space("h", "Z", 1, 1)
+
+
+def test_variants_change_settings_that_exist():
+    known = {field.name for field in fields(LatentWassersteinConfig)}
+    for domain in ("digits", "faces"):
+        for name, variant in variants_of(domain).items():
+            assert set(variant.changes) <= known, name
+            assert variant.method in METHODS
+            settings = {**BASE, **variant.changes}
+            if "weights" in variant.changes:
+                settings["group_by"] = ("l",)
+            LatentWassersteinConfig(**settings)
+    assert "layer 0 only" not in variants_of("faces")
+
+
+def test_strength_is_the_smallest_with_the_share_or_the_most_convincing():
+    classifier = LatentClassifier(("k",), SPACE, ())
+    with torch.no_grad():
+        classifier.net[0].weight.fill_(1.0)
+        classifier.net[0].bias.fill_(-1.0)
+    w = torch.tensor([0.0, -0.5, -1.0, -50.0])[:, None, None]
+    mover = METHODS["centroids"]("k", SPACE, AffineMap(None, torch.ones(1, 1)))
+    assert equal_strength(mover, classifier, w, 0.5) == (1.55, 0.5)  # -0.5 + 1.55 > 1
+    assert equal_strength(mover, classifier, w, 0.9) == (2.05, 0.75)  # one never gets there
+
+
+def test_gains_are_paired_by_image():
+    def run(changed):
+        return {"changed": np.array(changed), "kept": np.ones(4)}
+
+    seen = {("e", "centroids"): [run([0.0, 1, 0, 1])], ("e", "base"): [run([1.0, 1, 1, 1])],
+            ("other", "base"): [run([0.0, 0, 0, 0])]}
+    (row,) = _gains("e", seen, PRESETS["smoke"])
+    assert (row["variant"], row["floor"]) == ("base", FLOORS[0])
+    assert row["changed"][0] == pytest.approx(0.5)
+    assert row["kept"] == [0.0, 0.0, 0.0]
+
+
+def test_a_winner_is_named_only_beyond_the_interval():
+    assert winner([0.1, 0.05, 0.2]) == "LW"
+    assert winner([-0.1, -0.2, -0.05]) == "floor"
+    assert winner([0.1, -0.01, 0.2]) == "-"
