@@ -23,7 +23,13 @@ from lwedit.domains.base import Part
 from lwedit.domains.digits import default_cache
 from lwedit.generators.dcgan import Dcgan, load_dcgan
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge
-from lwedit.judges.identity import DlibIdentity, FeatureIdentity, Identity, similarity
+from lwedit.judges.identity import (
+    DlibIdentity,
+    FaceNetIdentity,
+    FeatureIdentity,
+    Identity,
+    similarity,
+)
 from lwedit.latents import LatentSet, Space, hash_state
 
 __all__ = ["ASSETS", "FacesDomain"]
@@ -127,7 +133,8 @@ class FacesDomain:
 
     @cached_property
     def _measures(self) -> dict[str, Identity]:
-        found: list[Identity] = [DlibIdentity()] if DlibIdentity.available() else []
+        networks = (FaceNetIdentity, DlibIdentity)
+        found: list[Identity] = [network() for network in networks if network.available()]
         found.append(FeatureIdentity("features", self.naming_judge.features))
         return {measure.name: measure for measure in found}
 

@@ -1,4 +1,4 @@
-"""Judges: images -> what is in them. They never see a code or a generated image in training."""
+"""Judges: images -> what is in them. Those of digits never see a generated image in training."""
 
 from lwedit.judges.digits import CLASSES, COUNT, DigitJudge, Head
 

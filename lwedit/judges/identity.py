@@ -8,33 +8,46 @@ cosine says little.
     dlib      ResNet of dlib's face_recognition_model_v1, 128 numbers, optional wheels (see
               requirements-faces.txt); slow, about 90 ms an image
     vggface2  InceptionResnetV1 of facenet-pytorch trained on VGGFace2, 512 numbers, where its
-              published weights file is at hand
+              published weights are at hand, see `facenet_path`
     features  any network's own features: always there, fast, and the floor
 """
 
 import importlib.util
+import os
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
 from lwedit.vocabulary import from_unit_range
 
 __all__ = [
+    "FACENET_SHA256",
     "DlibIdentity",
+    "FaceNetIdentity",
     "FeatureIdentity",
     "Identity",
+    "facenet_path",
     "similarity",
     "stranger_similarity",
 ]
 
-_DLIB_SIZE = 150  # pixels a side that dlib's network reads
+FACENET_SHA256 = "281cebca8662831adb987a874bdcb36e73f5b1c6dc5ee5878f305e985625d99b"
+_FACENET_URL = (
+    "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
+    "20180402-114759-vggface2.pt"
+)
+_DLIB_SIZE, _FACENET_SIZE = 150, 160  # pixels a side that the networks read
 
 
+@runtime_checkable
 class Identity(Protocol):
     """A measure of identity.
 
@@ -122,3 +135,56 @@ class DlibIdentity:
         chips = from_unit_range(large).transpose(0, 2, 3, 1)
         vectors = [self._network.compute_face_descriptor(chip.copy()) for chip in chips]
         return torch.tensor([list(vector) for vector in vectors])
+
+
+def facenet_path() -> Path:
+    """Where FaceNet's weights are looked for: $LWEDIT_FACENET, or torch's folder of checkpoints."""
+    home = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch"))
+    default = home / "checkpoints" / "20180402-114759-vggface2.safetensors"
+    return Path(os.environ.get("LWEDIT_FACENET", default))
+
+
+class FaceNetIdentity:
+    """FaceNet trained on VGGFace2, from the weights that `assets/faces/convert_facenet.py` writes.
+
+    Args:
+        path: The weights; `facenet_path()` by default.
+        batch: Images at a time.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or not made from the published weights.
+    """
+
+    name = "vggface2"
+
+    def __init__(self, path: Path | None = None, batch: int = 50):
+        self._batch = batch
+        path = facenet_path() if path is None else Path(path)
+        try:
+            with safe_open(path, "pt") as file:
+                made_from = (file.metadata() or {}).get("source_sha256")
+            if made_from != FACENET_SHA256:
+                raise ValueError(f"its header names the source {made_from}")
+            from facenet_pytorch import InceptionResnetV1  # imports torchvision: only if asked for
+
+            network = InceptionResnetV1(pretrained=None, classify=False)
+            network.load_state_dict(load_file(path))
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise ValueError(
+                f"{path} must hold FaceNet's VGGFace2 weights: {error}. Download {_FACENET_URL} "
+                f"(SHA-256 {FACENET_SHA256}) and run assets/faces/convert_facenet.py on it."
+            ) from error
+        self._network = network.eval().requires_grad_(False)
+
+    @staticmethod
+    def available() -> bool:
+        """Whether there is a file where the weights are looked for."""
+        return facenet_path().exists()
+
+    @torch.no_grad()
+    def embed(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 512"]:
+        """Images to FaceNet's embeddings."""
+        size = (_FACENET_SIZE, _FACENET_SIZE)
+        large = functional.interpolate(x, size, mode="bicubic", antialias=True).clamp(-1, 1)
+        scaled = large * (127.5 / 128)  # the standardisation it was trained with
+        return torch.cat([self._network(part) for part in scaled.split(self._batch)])
