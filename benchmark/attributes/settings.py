@@ -92,6 +92,7 @@ _OF_DOMAIN: dict[tuple[str, str], dict[str, Any]] = {
     ("smoke", "faces"): {"attributes": _FOUR[2:]},
     ("default", "faces"): {"attributes": _FOUR},
     ("smoke", "toy"): {"train_codes": 3_000, "editor_codes": 1_500},
+    **{(name, "codes"): {"pictured": 0} for name in _CHANGES},  # nothing to look at
 }
 PRESETS: dict[str, dict[str, Any]] = {
     name: {field.name: field.default for field in fields(AttributeConfig)} | changes

@@ -1,4 +1,4 @@
-"""Truths that lwedit.metrics.equal_change must meet: lines, first crossings, levels out of reach."""
+"""Truths of lwedit.metrics.equal_change: lines, first crossings, levels out of reach."""
 
 import numpy as np
 import pytest

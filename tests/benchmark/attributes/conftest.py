@@ -1,0 +1,66 @@
+"""A finished run on the toy, made once: every registered method, and the true edit as one's own."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+TOY = Path(__file__).resolve().parents[3] / "lwedit" / "domains" / "toy.py"
+
+
+@pytest.fixture(scope="session")
+def config():
+    from baselines import METHODS
+    from benchmark.attributes.methods import FLOORS
+    from benchmark.attributes.settings import AttributeConfig
+
+    learned = tuple(name for name in METHODS if name not in FLOORS)
+    return AttributeConfig(
+        domain="toy", methods=(*learned, "true"), attributes=("disc", "bar"), seeds=(0,),
+        train_codes=1500, editor_codes=900, test_images=60, calibration=40, alphas=4,
+        classifier_hidden=(32,), lw_rounds=2, bootstrap=60, pictured=2,
+        own_method=f"{TOY}:TrueEdit",
+    )
+
+
+@pytest.fixture(scope="session")
+def small(config):
+    """Few methods, for what is done again and again."""
+    return replace(config, methods=("lw", "lt"), floors=False, own_method="", attributes=("disc",),
+                   train_codes=600, editor_codes=300, test_images=20, calibration=20)
+
+
+def perform_all(run, stages=("encode", "classify", "fit", "edit", "score")):
+    from benchmark.attributes.stages import tasks_of
+    from benchmark.attributes.workers import do_all
+
+    for stage in stages:
+        do_all(tasks_of(stage, run), run)
+
+
+@pytest.fixture(scope="session")
+def finish():
+    return perform_all
+
+
+@pytest.fixture(scope="session")
+def finished(config, tmp_path_factory):
+    """The run, with its report."""
+    from benchmark.attributes.report import write_report
+    from benchmark.attributes.stages import Run
+    from benchmark.folder import open_run
+
+    run = Run(config, tmp_path_factory.mktemp("toy"))
+    open_run(config, run.domain.weights, run.out, create=True)
+    perform_all(run)
+    write_report(run)
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_small(small, tmp_path_factory):
+    from benchmark.attributes.stages import Run
+
+    run = Run(small, tmp_path_factory.mktemp("small"))
+    perform_all(run)
+    return run
