@@ -100,8 +100,22 @@ class JointTrainer(GanTrainer):
 
     def step(self, x: Float[Tensor, "n channels h w"]) -> GanLosses:
         """One update of all three networks on a batch of real images."""
-        self._codes = self.ema_encoder.encode(x)
+        self._codes = self._codes_and_moments(x)
         return super().step(x)
+
+    @torch.no_grad()
+    def _codes_and_moments(
+        self, x: Float[Tensor, "n channels h w"]
+    ) -> Float[Tensor, "n layers dim"]:
+        """Codes of a batch, by the batch's own moments, which the running ones take in.
+
+        Averaged weights need moments of their own: with averaged moments of the fast weights
+        the averaged encoder reconstructed at twice the error of the fast one.
+        """
+        self.ema_encoder.train()
+        w = self.ema_encoder(x)
+        self.ema_encoder.eval()
+        return w
 
     def _sample_codes(self, n: int) -> Float[Tensor, "n layers dim"]:
         sampled = super()._sample_codes(n)
@@ -138,6 +152,3 @@ class JointTrainer(GanTrainer):
         weight, slow, fast = 1 - self.config.ema_decay, self.ema_encoder, self.encoder
         for a, b in zip(slow.parameters(), fast.parameters(), strict=True):
             a.lerp_(b, weight)
-        for a, b in zip(slow.buffers(), fast.buffers(), strict=True):
-            if a.is_floating_point():
-                a.lerp_(b, weight)

@@ -91,7 +91,8 @@ def test_generated_images_are_half_samples_and_half_combinations():
     trainer.step(x)
     w = trainer._sample_codes(8)
     assert w.shape == (8, TINY.layers, TINY.dim)
-    real = trainer.ema_encoder.encode(x)
+    # The codes come from the averaged encoder with the batch's own moments.
+    real = copy.deepcopy(trainer.ema_encoder).train()(x).detach()
     offset = (w[4:] - real.mean(dim=0)).flatten(1)
     basis = torch.linalg.svd((real - real.mean(dim=0)).flatten(1), full_matrices=False).Vh[:7]
     torch.testing.assert_close(offset @ basis.T @ basis, offset, atol=1e-4, rtol=1e-3)
@@ -161,3 +162,14 @@ def test_cells_stay_tied_where_asked_for():
         trainer.step(images(0))
         kernel = trainer.generator.synthesis.blocks["b4"].conv1.weight.view(16, 16, 1, 3, 3)
         assert (kernel.std(dim=1).max() < 1e-6) == tied
+
+
+def test_the_averaged_encoder_has_moments_of_its_own_features():
+    trainer = make_trainer(warm_up=0)
+    for step in range(60):
+        trainer.step(images(step % 3))
+    averaged = trainer.ema_encoder
+    seen = torch.cat([averaged.trunk[0](images(i)) for i in range(3)])
+    norm = averaged.trunk[1]
+    torch.testing.assert_close(norm.running_mean, seen.mean(dim=(0, 2, 3)), atol=0.02, rtol=0.1)
+    torch.testing.assert_close(norm.running_var, seen.var(dim=(0, 2, 3)), atol=0.02, rtol=0.1)
