@@ -107,13 +107,15 @@ def strengths(facts: Facts) -> Sheet:
 def judges(facts: Facts) -> Sheet:
     """Accuracy of the scoring judge and of the latent classifiers."""
     rows = tuple(
-        (name, number(facts.scoring[name]) if name in facts.scoring else "",
-         number(facts.classifier.get(name)))
+        (name, *(number(held[name]) if name in held else "" for held in
+                 (facts.scoring, facts.auc, facts.classifier)))
         for name in facts.names
     )
     return Sheet(
-        "judges", "The judges themselves", ("attribute", "scoring judge", "latent classifier"),
-        rows, f"Accuracy. {facts.judges}",
+        "judges", "The judges themselves",
+        ("attribute", "scoring judge, accuracy", "scoring judge, AUC", "latent classifier"), rows,
+        "The scoring judge on labelled images that it never saw, the latent classifier (worst "
+        f"seed) against the scoring judge on held-out codes. {facts.judges}",
     )
 
 

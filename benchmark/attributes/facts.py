@@ -30,6 +30,7 @@ class Facts(NamedTuple):
         costs: Fit seconds, parameters and ms an edit, by method.
         classifier: Held-out accuracy of the latent classifiers, by attribute.
         scoring: Accuracy of the scoring judge, by attribute, as far as known.
+        auc: Its area under the ROC curve, likewise.
     """
 
     rows: Rows
@@ -44,6 +45,7 @@ class Facts(NamedTuple):
     costs: Mapping[str, Mapping[str, float]]
     classifier: Mapping[str, float]
     scoring: Mapping[str, float]
+    auc: Mapping[str, float]
 
     @property
     def edits(self) -> list[Edit]:

@@ -123,7 +123,8 @@ class CodesDomain:
         """Accuracy of the scoring classifier on held-out labels."""
         n = len(self.codes)
         accuracy = self._judge.accuracy(self._set(torch.arange(int(_JUDGE * n), n)))
-        return {"scoring": {"accuracy": dict(zip(self.attributes, accuracy.tolist(), strict=True))}}
+        rows = zip(self.attributes, accuracy.tolist(), strict=True)
+        return {"scoring": {"attributes": {name: {"accuracy": value} for name, value in rows}}}
 
     @cached_property
     def _judge(self) -> LatentClassifier:

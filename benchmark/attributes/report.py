@@ -70,7 +70,8 @@ def _about(run: Run) -> str:
 def _facts(run: Run, measured: Mapping[Key, Measured], rows: list[dict[str, Any]]) -> Facts:
     held = read_json(run.out / "facts.json", "facts.json (stage encode)")
     latent = _latent_accuracy(run)
-    scoring = _scoring_accuracy(held["judges"], run.domain.attributes)
+    scoring, auc = (_scoring(held["judges"], tuple(run.domain.attributes), what)
+                    for what in ("accuracy", "auc"))
     return Facts(
         rows=rows,
         samples=resample(measured, run.config.bootstrap),
@@ -80,10 +81,11 @@ def _facts(run: Run, measured: Mapping[Key, Measured], rows: list[dict[str, Any]
         slow=tuple(run.domain.identities[:-1]),
         strangers=held["identity_of_strangers"],
         fast=run.domain.identities[-1],
-        judges=_sentence(scoring, latent),
+        judges=_sentence(scoring, auc, latent),
         costs=_costs(run),
         classifier=latent,
         scoring=scoring,
+        auc=auc,
     )
 
 
@@ -100,26 +102,24 @@ def _latent_accuracy(run: Run) -> dict[str, float]:
     return {name: min(one["heldout"][name] for one in held) for name in run.domain.attributes}
 
 
-def _scoring_accuracy(judges: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, float]:
-    """Accuracy of the scoring judge by attribute, as far as the domain states it."""
-    scoring = judges.get("scoring", {})
-    accuracy = scoring.get("accuracy", scoring) if isinstance(scoring, Mapping) else {}
-    found = {}
-    for name in names:
-        value = accuracy.get(name) if isinstance(accuracy, Mapping) else None
-        value = value.get("accuracy") if isinstance(value, Mapping) else value
-        if isinstance(value, int | float):
-            found[name] = float(value)
-    return found
+def _scoring(judges: Mapping[str, Any], names: tuple[str, ...], what: str) -> dict[str, float]:
+    """Accuracy or AUC of the scoring judge by attribute, as far as the domain states it."""
+    rows = judges.get("scoring", {}).get("attributes", {})
+    return {name: rows[name][what] for name in names if what in rows.get(name, {})}
 
 
-def _sentence(scoring: Mapping[str, float], latent: Mapping[str, float]) -> str:
+def _sentence(
+    scoring: Mapping[str, float], auc: Mapping[str, float], latent: Mapping[str, float]
+) -> str:
+    """How good the judges behind a table are."""
     parts = []
     for who, accuracy in (("Scoring judge", scoring), ("latent classifier, worst seed", latent)):
         if accuracy:
             worst = min(accuracy, key=lambda name: accuracy[name])
             mean = float(np.mean(list(accuracy.values())))
-            parts.append(f"{who}: accuracy {mean:.3f}, least {accuracy[worst]:.3f} ({worst})")
+            area = f", AUC {float(np.mean(list(auc.values()))):.3f}" if auc else ""
+            parts.append(f"{who}: accuracy {mean:.3f}, least {accuracy[worst]:.3f} ({worst})"
+                         + (area if accuracy is scoring else ""))
     return "; ".join(parts) + "."
 
 

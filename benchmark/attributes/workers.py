@@ -18,7 +18,9 @@ from tqdm import tqdm
 from benchmark.attributes.settings import AttributeConfig
 from benchmark.attributes.stages import Run, Task, perform
 
-__all__ = ["do_all"]
+__all__ = ["PATIENCE", "do_all"]
+
+PATIENCE = 20  # seconds until a scheduler is given up
 
 
 def do_all(
@@ -79,7 +81,7 @@ def _on_cluster(tasks: list[Task], run: Run, scheduler: str) -> Iterator[Task]:
     except ImportError as error:
         raise ValueError("scheduler needs a package: pip install distributed.") from error
     try:
-        client = Client(scheduler, timeout=20)
+        client = Client(scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise ValueError(f"scheduler must answer, {scheduler} does not: {error}") from error
     with client:

@@ -82,5 +82,8 @@ class AttributeDomain(Protocol):
         ...
 
     def facts(self) -> Mapping[str, Any]:
-        """What is known of the judges: their accuracy, and on how many images."""
+        """What is known of the judges.
+
+        facts()["scoring"]["attributes"][NAME] holds "accuracy", and "auc" where it is known.
+        """
         ...

@@ -137,7 +137,7 @@ class ToyDomain:
 
     def facts(self) -> Mapping[str, Any]:
         """Judges by formula do not err."""
-        judge = {"accuracy": dict.fromkeys(ATTRIBUTES, 1.0)}
+        judge = {"attributes": {name: {"accuracy": 1.0, "auc": 1.0} for name in ATTRIBUTES}}
         return {"naming": judge, "scoring": judge}
 
 

@@ -1,0 +1,47 @@
+"""Truths of published attribute results: copies, README's text, both agree in this repository."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmark.attributes.publish import publish_attributes, readme_text
+
+ROOT = Path(__file__).resolve().parents[3]
+PUBLISHED = ROOT / "results" / "faces"
+
+
+def between(path):
+    return path.read_text().partition("<!-- faces -->\n")[2].partition("\n<!-- /faces -->")[0]
+
+
+def test_a_finished_run_is_copied_and_readme_says_the_same(finished, tmp_path):
+    (tmp_path / "README.md").write_text("# a\n\n<!-- faces -->\nold\n<!-- /faces -->\n\nend\n")
+    faces = SimpleNamespace(out=finished.out, domain=SimpleNamespace(name="faces"))
+    for _ in range(2):
+        publish_attributes(faces, tmp_path)
+    folder = tmp_path / "results" / "faces"
+    for name in ("results.csv", "summary.csv", "report.md", "tables/equal_change.csv",
+                 "figures/fig4.pdf", "figures/fig5.png"):
+        assert (folder / name).read_bytes() == (finished.out / name).read_bytes()
+    text = between(tmp_path / "README.md")
+    assert text == readme_text(folder)
+    assert text.splitlines()[0].startswith("| method | edits reached")
+    assert (tmp_path / "README.md").read_text().endswith("<!-- /faces -->\n\nend\n")
+
+
+def test_a_toy_run_leaves_readme_alone(finished, tmp_path):
+    publish_attributes(finished, tmp_path)
+    assert (tmp_path / "results" / "toy" / "results.csv").exists()
+    assert not (tmp_path / "README.md").exists()
+
+
+def test_readme_has_a_place_for_faces():
+    assert (ROOT / "README.md").read_text().count("<!-- faces -->") == 1
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="no faces results in this checkout")
+def test_readme_shows_what_is_published():
+    assert between(ROOT / "README.md") == readme_text(PUBLISHED)
+    large = [path for path in PUBLISHED.rglob("*") if path.stat().st_size > 10_000_000]
+    assert not large
