@@ -31,6 +31,7 @@ LABELS = {
     "lt": "LT",
     "lw_star": "LW(*)",
     "lw": "LW",
+    "lw_mlp": "LW + network",
     "nearest": "nearest real target",
 }
 _COLUMNS = ("actual", "exact", "kept", "latent", "alpha", "distance")

@@ -6,7 +6,13 @@ from pathlib import Path
 from baselines import METHODS
 from benchmark.attributes.settings import AttributeConfig
 from benchmark.stages import FLOORS
-from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
+from lwedit.editors import (
+    Editor,
+    FitData,
+    LatentWasserstein,
+    LatentWassersteinConfig,
+    LatentWassersteinMlp,
+)
 
 __all__ = ["CEILING", "fit_editor", "load_method", "methods_of", "registry", "seeds_of"]
 
@@ -68,7 +74,7 @@ def seeds_of(method: str, config: AttributeConfig) -> tuple[int, ...]:
 
 def fit_editor(method: type[Editor], data: FitData, config: AttributeConfig) -> Editor:
     """Learn one edit with the settings of the run."""
-    if issubclass(method, LatentWasserstein):
+    if issubclass(method, LatentWasserstein | LatentWassersteinMlp):
         return method.fit(data, LatentWassersteinConfig(
             solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds
         ))

@@ -28,6 +28,7 @@ _LOOKS = {
     "lt": Look("#D55E00", "-", "s"),
     "lw_star": Look("#0072B2", "--", "o"),
     "lw": Look("#000000", "-", "o"),
+    "lw_mlp": Look("#882255", "-.", "D"),
     "nearest": Look("#CC79A7", ":", "*"),
 }
 _OWN = (Look("#8B6508", "-.", "D"), Look("#5D3A9B", "-.", "P"), Look("#B2182B", "-.", "X"))
