@@ -77,7 +77,7 @@ class Card(NamedTuple):
         title, subtitle = METHODS_IN_WORDS.get(self.kind, (self.title, self.subtitle))
         picture = data_uri(enlarge(self.pixels, _SIDE))
         images = f'<img src="{picture}" alt="{escape(self.alt)}" width="{_SIDE}" height="{_SIDE}">'
-        wipe = ""
+        wipe = "<div></div>"
         if self.before is not None:
             images += f'<img class="before" src="{data_uri(enlarge(self.before, _SIDE))}" alt="">'
             wipe = (
@@ -88,8 +88,8 @@ class Card(NamedTuple):
         name = escape(f"{title.lower().replace(' ', '_')}.png")
         foot = (
             f'<div class="foot"><span>{escape(self.foot)}</span><button type="button" '
-            f'data-name="{name}" aria-label="Download the picture {escape(title)}" '
-            'onclick="lwSave(this)">Download</button></div>'
+            f'data-name="{name}" aria-label="Save the picture {escape(title)}" '
+            'onclick="lwSave(this)">Save PNG</button></div>'
         )
         return (
             f'<figure class="card {self.kind}{" wide" if self.wide else ""}">'
@@ -136,7 +136,7 @@ def verdict(
     fooled = " fooled" if asked and latent_agrees and not judge_agrees else ""
     result = f'<span class="result {outcome[0]}">{outcome[1]}</span>' if outcome[1] else ""
     return (
-        f'<p class="verdict{fooled}"><em>latent classifier: {escape(latent)} {marks[0]}</em> · '
+        f'<p class="verdict{fooled}"><em>latent classifier: {escape(latent)} {marks[0]}</em>'
         f"<em>image judge: {escape(judge)} {marks[1]}</em>{result}</p>"
     )
 

@@ -17,7 +17,7 @@ from demo.studio import METHODS_SHOWN, STRONGEST, Step, studio
 
 __all__ = ["build", "compare_html", "drawn_image", "strip_html", "uploaded_image"]
 
-_START = (3, "add", 1.5)
+_START = (1, "add", 1.5)
 Edits = list[tuple[str, float]]
 Own = np.ndarray | None
 
@@ -43,13 +43,14 @@ def compare_html(own: Own, index: float, edits: Edits, way: str, strength: float
     cards = [
         Card("plain", "Image", subtitle, readings["image"].pixels,
              f"Image with {counted(readings['image'].judge)}", [_counts(readings["image"])]),
-        Card("plain", "Reconstruction", "what encoder and generator make of it, and what is edited",
+        Card("plain", "Reconstruction", "by encoder and generator; this is what gets edited",
              before.pixels, f"Reconstruction with {counted(before.judge)}",
              [_counts(before), f'<p class="soft">latent classifier: {counted(before.latent)}</p>']),
     ]
     cards += [_method_card(method, readings[method], before, goal, steps)
               for method in METHODS_SHOWN]
-    return (notice("No such edit", warning) if warning else "") + comparison(cards)
+    above = notice("No such edit", warning) if warning else ""
+    return f'<div class="stack">{above}{comparison(cards)}</div>'
 
 
 def strip_html(own: Own, index: float, edits: Edits, way: str) -> str:
@@ -155,7 +156,7 @@ def build(page: gr.Blocks) -> None:
         page: Whose load event shows the first image.
     """
     edits, own = gr.State([]), gr.State(None)
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="sides"):
         with gr.Column(scale=3, min_width=290, elem_classes="controls"):
             with gr.Row(elem_classes="seedrow"):
                 index = gr.Number(_START[0], label="Held-out image", precision=0, minimum=0,
@@ -166,7 +167,7 @@ def build(page: gr.Blocks) -> None:
             strength = gr.Slider(0, 3, _START[2], step=0.05, label="Strength")
             html('<p class="note">At 1, the latent classifier accepts half of the edits, whichever '
                  "the method.</p>")
-            keep = gr.Button("Keep this edit, make another", variant="primary")
+            keep = gr.Button("Keep and edit further", variant="primary")
             with gr.Row():
                 undo = gr.Button("Undo", min_width=60)
                 reset = gr.Button("Reset", min_width=60)
@@ -182,7 +183,7 @@ def build(page: gr.Blocks) -> None:
                                              min_width=70)
                 message = html('<p class="note">One to four digits, apart from each other.</p>')
         with gr.Column(scale=9, min_width=320):
-            cards, table = html(), html()
+            cards, table = html(elem_classes="first"), html()
     shown = [own, index, edits, way, strength]
     quiet = {"api_visibility": "private", "show_progress": "hidden", "concurrency_id": "cpu",
              "concurrency_limit": 1, "trigger_mode": "always_last"}

@@ -22,7 +22,7 @@ from demo.studio import METHODS_SHOWN, Step, studio
 
 __all__ = ["build", "compare_html", "gallery_html", "strip_html"]
 
-GALLERY = (1, 5, 9, 11, 17, 19, 22, 23, 26, 30, 37, 40)
+GALLERY = (57, 47, 101, 83, 41, 90, 22, 66, 38, 58, 113, 104)
 _START = (GALLERY[0], "eyeglasses", 1.25)
 _TITLE = "The faces tab needs its weights"
 _PICK = """element.addEventListener('click', (event) => {
@@ -163,7 +163,7 @@ def build(page: gr.Blocks) -> None:
         page: Whose load event shows the first face.
     """
     edits = gr.State([])
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="sides"):
         with gr.Column(scale=3, min_width=290, elem_classes="controls"):
             with gr.Row(elem_classes="seedrow"):
                 seed = gr.Number(_START[0], label="Face (seed)", precision=0, minimum=0,
@@ -174,13 +174,13 @@ def build(page: gr.Blocks) -> None:
             strength = gr.Slider(-2.5, 2.5, _START[2], step=0.05, label="Strength")
             html('<p class="note">Below 0 removes. At 1, half of all faces change, whichever the '
                  "method.</p>")
-            keep = gr.Button("Keep this edit, make another", variant="primary")
+            keep = gr.Button("Keep and edit further", variant="primary")
             with gr.Row():
                 undo = gr.Button("Undo", min_width=60)
                 reset = gr.Button("Reset", min_width=60)
             chips = html(chips_html([]))
         with gr.Column(scale=9, min_width=320):
-            cards, table = html(), html()
+            cards, table = html(elem_classes="first"), html()
             html('<p class="note">Faces to begin with, picked by hand for being bright and '
                  "looking at you; the generator makes many that are not.</p>")
             gallery = html(js_on_load=_PICK)

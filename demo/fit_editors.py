@@ -4,8 +4,8 @@
 
 For each domain: codes with labels, one latent classifier on nine tenths of them, LW and LT for
 every edit on the page, and the unit of strength of each, the alpha at which half of the edits
-succeed. For faces the image judge says whether they do, so methods are compared at equal change; for
-digits the latent classifier, and what the image then shows is the point of the paper's Table 2.
+succeed. For faces the image judge says whether they do, so methods are compared at equal change.
+For digits the latent classifier does, and what the image then shows is the paper's Table 2.
 The editors are those of the benchmark with fewer codes, so that a domain takes minutes on one core;
 the numbers to quote are the benchmark's. The result is `assets/app/DOMAIN` (see `demo.bundles`).
 """

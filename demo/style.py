@@ -61,6 +61,9 @@ def theme() -> gr.themes.Base:
         button_secondary_border_color="#cfd6df",
         button_secondary_border_color_dark="#37424f",
         button_border_width="1px",
+        button_large_text_size="*text_md",
+        button_large_padding="9px 14px",
+        layout_gap="14px",
         slider_color="#566273",
         slider_color_dark="#a3afbf",
         checkbox_label_background_fill_selected="#1b2430",
@@ -96,10 +99,11 @@ footer { opacity: .8; }
   color: var(--text); }
 .compare.four { grid-template-columns: repeat(4, minmax(0, 1fr)); }
 .card { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 14px;
-  overflow: hidden; display: flex; flex-direction: column; }
+  overflow: hidden; display: grid; grid-template-columns: minmax(0, 1fr); grid-row: span 4;
+  grid-template-rows: subgrid; row-gap: 0; }
 .card.lw { border-top: 5px solid var(--lw); } .card.lt { border-top: 5px solid var(--lt); }
 .card.plain { border-top: 5px solid var(--line); }
-.card .head { padding: 9px 13px 9px; min-height: 4.35em; line-height: 1.32; }
+.card .head { padding: 9px 13px 9px; line-height: 1.32; }
 .card .head b { font-size: 1.1rem; display: block; }
 .card.lw .head b { color: var(--lw-text); } .card.lt .head b { color: var(--lt-text); }
 .card .head span { font-size: .86rem; color: var(--soft); display: block; }
@@ -109,15 +113,18 @@ footer { opacity: .8; }
 .frame .before { clip-path: inset(0 calc(100% - var(--at)) 0 0); }
 .frame::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px;
   background: #fff; box-shadow: 0 0 3px rgba(0,0,0,.6); opacity: var(--seen, 0); }
+.notice, .compare, .strip, .chart { box-sizing: border-box; }
 .wipe { display: flex; align-items: center; gap: 8px; padding: 8px 13px 0; font-size: .78rem;
   color: var(--soft); }
 .wipe input { flex: 1; min-width: 0; height: 22px; accent-color: var(--soft); cursor: ew-resize; }
-.facts { padding: 8px 13px 13px; display: grid; gap: 7px; font-size: .9rem; line-height: 1.4; }
+.facts { padding: 8px 13px 13px; display: flex; flex-direction: column; gap: 7px; min-width: 0;
+  font-size: .9rem; line-height: 1.4; }
+.facts .foot { margin-top: auto; padding-top: 2px; }
 .facts p { margin: 0; }
 .verdict { font-weight: 600; padding: 7px 10px; border-radius: 9px; background: var(--fill);
   color: var(--text); font-size: .9rem; }
-.verdict em { font-style: normal; white-space: nowrap; }
-.verdict .result { display: block; margin-top: 2px; }
+.verdict em, .verdict .result { font-style: normal; display: block; }
+.verdict .result { margin-top: 3px; }
 .verdict.fooled { background: var(--warn-fill); outline: 1px solid var(--warn-line); }
 .yes { color: var(--good); } .no { color: var(--bad); } .soft { color: var(--soft); }
 .meter { display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; }
@@ -128,8 +135,8 @@ footer { opacity: .8; }
 .card.lw .meter .bar i { background: var(--lw); } .card.lt .meter .bar i { background: var(--lt); }
 .foot { display: flex; justify-content: space-between; align-items: center; gap: 8px;
   font-size: .8rem; color: var(--soft); font-variant-numeric: tabular-nums; }
-.foot button { border: 1px solid var(--line); background: transparent; color: var(--text);
-  border-radius: 8px; padding: 4px 10px; font-size: .8rem; cursor: pointer; }
+.foot button { white-space: nowrap; border: 1px solid var(--line); background: transparent;
+  color: var(--text); border-radius: 8px; padding: 4px 10px; font-size: .8rem; cursor: pointer; }
 .foot button:hover { background: var(--fill); }
 .foot button:focus-visible, .wipe input:focus-visible { outline: 2px solid var(--soft);
   outline-offset: 2px; }
@@ -184,6 +191,7 @@ footer { opacity: .8; }
 .choices label input { position: absolute; opacity: 0; width: 1px; height: 1px; }
 .choices label span { margin: 0 !important; }
 .seedrow { align-items: end; gap: 10px; }
+.stack { display: grid; gap: 14px; }
 .thumbs { display: grid; grid-template-columns: repeat(12, 1fr); gap: 8px; }
 .thumbs button { padding: 0; border: 2px solid transparent; border-radius: 10px; overflow: hidden;
   background: none; cursor: pointer; line-height: 0; }
@@ -193,16 +201,22 @@ footer { opacity: .8; }
 @media (max-width: 900px) {
   .hero { grid-template-columns: 1fr; }
 }
+.html-container { padding: 0 !important; }
+
 @media (max-width: 760px) {
+  .legend { display: none; }
+  .sides { flex-direction: column !important; flex-wrap: nowrap !important; }
+  .sides > * { display: contents !important; }
+  .sides .seedrow { order: -4; } .sides > * > .form { order: -3; } .sides .first { order: -2; }
+  .choices .wrap { max-width: calc(100vw - 52px); }
   .gradio-container { padding: 8px !important; }
   .hero h1 { font-size: 1.3rem; } .hero p { font-size: .9rem; }
-  .legend { font-size: .85rem; }
   .compare, .compare.four { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }
-  .compare .wide { grid-column: 1 / -1; display: grid; grid-template-columns: 34% 1fr;
+  .compare .wide { grid-column: 1 / -1; grid-row: auto; grid-template-columns: 34% minmax(0, 1fr);
     grid-template-rows: auto 1fr; }
   .compare .wide .frame { grid-row: 1 / 3; grid-column: 1; }
-  .compare .wide .head { min-height: 0; }
-  .card .head { padding: 7px 9px; min-height: 5.6em; } .card .head span { font-size: .78rem; }
+  .compare .wide .wipe { display: none; }
+  .card .head { padding: 7px 9px; } .card .head span { font-size: .78rem; }
   .facts { padding: 7px 9px 10px; font-size: .82rem; }
   .verdict { font-size: .82rem; padding: 6px 8px; }
   .wipe { padding: 6px 9px 0; } .wipe span { display: none; }

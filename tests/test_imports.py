@@ -1,7 +1,7 @@
 """The one-way order of imports, and calls that the packages must not make, read from the source.
 
 vocabulary, memory <- data <- generators <- inversion <- latents <- classifier <- transport
-<- editors <- judges <- metrics <- domains;  baselines -> lwedit;  benchmark, app -> both.
+<- editors <- judges <- metrics <- domains;  baselines -> lwedit;  benchmark, demo -> both;  app -> demo too.
 """
 
 import ast
@@ -24,14 +24,20 @@ ORDER = [
     {"domains"},
 ]
 RANK = {part: rank for rank, parts in enumerate(ORDER) for part in parts}
-OURS = {"lwedit", "baselines", "benchmark", "app", "tests"}
-REACHES = {"lwedit": {"lwedit"}, "baselines": {"lwedit", "baselines"}}
+OURS = {"lwedit", "baselines", "benchmark", "demo", "app", "examples", "tests"}
+REACHES = {
+    "lwedit": {"lwedit"},
+    "baselines": {"lwedit", "baselines"},
+    "demo": {"lwedit", "baselines", "demo"},
+    "app": {"lwedit", "baselines", "demo"},
+}
 FORBIDDEN_CALLS = {"print", "eval", "exec", "torch.load", "yaml.load", "os.system"}
 FORBIDDEN_MODULES = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
 def sources():
     paths = [path for top in REACHES for path in sorted((ROOT / top).rglob("*.py"))]
+    paths.append(ROOT / "app.py")
     return [pytest.param(path, id=str(path.relative_to(ROOT))) for path in paths]
 
 
@@ -115,6 +121,9 @@ def test_every_part_of_the_package_has_a_place_in_the_order():
         ("lwedit.domains.digits", "import baselines.lt"),
         ("lwedit.domains.digits", "from benchmark import run"),
         ("baselines.lt", "import app"),
+        ("baselines.lt", "from demo.style import COLOURS"),
+        ("demo.reports", "from benchmark.report import LABELS"),
+        ("demo.studio", "import app"),
         ("lwedit", "from lwedit.vocabulary import flatten_codes"),
     ],
 )

@@ -1,0 +1,109 @@
+"""Bundles: what is written is read, what does not belong is refused with the way to mend it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from baselines import Centroids
+from demo.bundles import Bundle, Unit
+from demo.fit_editors import main, unit_of
+from lwedit.domains import ToyDomain
+from lwedit.domains.toy import THRESHOLDS, mixing
+from lwedit.editors import AffineMap
+
+
+@pytest.fixture
+def saved(toy_bundle, tmp_path):
+    toy_bundle.save(tmp_path / "toy")
+    return tmp_path / "toy"
+
+
+def test_a_bundle_read_again_edits_bit_for_bit_as_the_one_saved(toy_bundle, saved):
+    again = Bundle.load(saved, toy_bundle.space)
+    w = torch.randn(5, 2, 6, generator=torch.Generator().manual_seed(0))
+    for method, editors in toy_bundle.editors.items():
+        for name, editor in editors.items():
+            assert torch.equal(again.editors[method][name].edit(w, 1.5), editor.edit(w, 1.5))
+    assert again.units == toy_bundle.units
+
+
+def test_the_classifier_read_again_is_the_one_saved_to_half_precision(toy_bundle, saved):
+    again = Bundle.load(saved, toy_bundle.space)
+    w = torch.randn(200, 2, 6, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(again.classifier(w), toy_bundle.classifier(w), atol=2e-2, rtol=1e-2)
+
+
+def test_a_bundle_of_another_generator_is_refused_with_the_command(saved, toy_bundle):
+    other = replace(toy_bundle.space, generator="0" * 64)
+    with pytest.raises(ValueError, match=r"do not belong to these weights .*generator = 0000") as e:
+        Bundle.load(saved, other)
+    assert str(e.value).endswith("python -m demo.fit_editors toy")
+
+
+def test_a_bundle_of_another_shape_is_refused(saved, toy_bundle):
+    with pytest.raises(ValueError, match="layers = 3"):
+        Bundle.load(saved, replace(toy_bundle.space, layers=3))
+
+
+def test_a_file_of_another_fit_is_refused(saved, toy_bundle, tmp_path):
+    editors = dict.fromkeys(("lt", "lw"), toy_bundle.editors["lt"])
+    replace(toy_bundle, editors=editors).save(tmp_path / "other")
+    (tmp_path / "other" / "lw.safetensors").replace(saved / "lw.safetensors")
+    with pytest.raises(ValueError, match="lw.safetensors is of another fit than bundle.json"):
+        Bundle.load(saved, toy_bundle.space)
+
+
+@pytest.mark.parametrize("file", ["bundle.json", "lw.safetensors", "classifier.safetensors"])
+def test_a_missing_or_damaged_file_is_refused(saved, toy_bundle, file):
+    (saved / file).write_bytes(b"no longer what it was")
+    with pytest.raises(ValueError, match="Fit the editors again: python -m demo.fit_editors toy"):
+        Bundle.load(saved, toy_bundle.space)
+    (saved / file).unlink()
+    with pytest.raises(ValueError, match="Fit the editors again"):
+        Bundle.load(saved, toy_bundle.space)
+
+
+def test_an_unknown_method_is_refused(saved, toy_bundle):
+    path = saved / "bundle.json"
+    about = json.loads(path.read_text())
+    about["hashes"]["magic"] = about["hashes"].pop("lw")
+    path.write_text(json.dumps(about))
+    (saved / "lw.safetensors").rename(saved / "magic.safetensors")
+    with pytest.raises(ValueError, match="do not belong"):
+        Bundle.load(saved, toy_bundle.space)
+
+
+def test_the_unit_of_a_translation_is_the_median_distance_to_the_threshold():
+    domain = ToyDomain()
+    w = domain.latents("train").pair("disc").source[:1001]
+    direction = torch.linalg.inv(mixing())[:, 0].reshape(2, 6)  # moves f_0 by one, nothing else
+    editor = Centroids("disc", domain.space, AffineMap(None, direction))
+
+    def verdict(codes, attribute):
+        return domain.factors(codes)[:, 0] > THRESHOLDS[0]
+
+    unit, reached = unit_of(editor, w, verdict, wanted=True)
+    truth = (THRESHOLDS[0] - domain.factors(w)[:, 0]).median().item()
+    assert reached
+    assert truth <= unit <= truth + 0.1 + 1e-6
+
+
+def test_the_unit_of_an_edit_that_never_succeeds_is_the_map_as_fitted():
+    domain = ToyDomain()
+    w = domain.latents("train").pair("disc").source[:20]
+    still = Centroids("disc", domain.space, AffineMap.zero("translation", 2, 6))
+    unit = unit_of(still, w, lambda codes, _: torch.zeros(len(codes)) > 1, wanted=True)
+    assert unit == (1.0, False)
+
+
+def test_a_strength_becomes_alpha_in_the_unit_of_its_direction():
+    unit = Unit(add=2.0, remove=0.5, reached=(True, True))
+    assert [unit.alpha(s) for s in (1.5, 0.0, -1.5)] == [3.0, 0.0, -0.75]
+
+
+def test_an_unknown_domain_is_a_usage_error(capsys):
+    with pytest.raises(SystemExit):
+        main(["cats"])
+    assert "must be digits or faces, got 'cats'" in capsys.readouterr().err
