@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from baselines import METHODS
 from benchmark.ablate.bench import Bench
+from benchmark.ablate.layers import layer_roles
 from benchmark.ablate.variants import BASE, FLOORS, AblationPreset, Variant
 from benchmark.bootstrap import bootstrap_mean
 from lwedit.classifier import LatentClassifier
@@ -52,7 +53,8 @@ def measure(
                      **_summary(runs, preset)})
     gains = [row for edit in bench.edits for row in _gains(edit, seen, preset)]
     return {"domain": bench.name, "kept": bench.kept, "preset": asdict(preset), "base": BASE,
-            "weights": bench.domain.weights, "rows": rows, "gains": gains}
+            "weights": bench.domain.weights, "rows": rows, "gains": gains,
+            "layers": [row for edit in bench.edits for row in layer_roles(bench, edit)]}
 
 
 def fit_variant(variant: Variant, data: FitData, bench: Bench, preset: AblationPreset) -> Editor:

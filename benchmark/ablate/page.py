@@ -57,9 +57,31 @@ def to_markdown(report: dict[str, Any]) -> str:
         "Paired by image, at equal latent change. \"floor\" where the floor is better beyond the "
         "interval, \"-\" where the interval holds 0.",
         "",
+        *_layers(report["layers"]),
         f"torch {machine['torch']}, {machine['threads']} threads, {machine['cpu']}, load "
         f"{machine['load']:.1f} on {machine['cores']} cores.",
     ]) + "\n"
+
+
+def _layers(rows: list[dict[str, Any]]) -> list[str]:
+    """Which layers draw and which convince, nothing for a space of one layer."""
+    if not rows:
+        return []
+    return [
+        "## Which layers draw, and which convince\n",
+        "| edit | layers taken from the nearest real target code | latent change | actual change |",
+        "| --- | --- | ---: | ---: |",
+        *(f"| {row['edit']} | {_span(row['layers'])} | {row['flipped']:.2f} "
+          f"| {row['changed']:.2f} |" for row in rows),
+        "",
+        "The other layers stay. Latent change without actual change is what the latent classifier "
+        "reads and the generator does not draw.",
+        "",
+    ]
+
+
+def _span(layers: list[int]) -> str:
+    return str(layers[0]) if len(layers) == 1 else f"{layers[0]}–{layers[-1]}"
 
 
 def _sizes(report: dict[str, Any]) -> list[str]:

@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from baselines import METHODS
+from benchmark.ablate.bench import Verdicts
+from benchmark.ablate.layers import groups_of, layer_roles
 from benchmark.ablate.measure import _gains, equal_strength
 from benchmark.ablate.page import winner
 from benchmark.ablate.variants import BASE, FLOORS, PRESETS, variants_of
 from lwedit.classifier import LatentClassifier
-from lwedit.editors import AffineMap, LatentWassersteinConfig
-from lwedit.latents import Space
+from lwedit.editors import AffineMap, FitData, LatentWassersteinConfig
+from lwedit.latents import LatentSet, Space
 
 SPACE = Space("h", "Z", 1, 1)
 
@@ -51,6 +53,38 @@ def test_gains_are_paired_by_image():
     assert (row["variant"], row["floor"]) == ("base", FLOORS[0])
     assert row["changed"][0] == pytest.approx(0.5)
     assert row["kept"] == [0.0, 0.0, 0.0]
+
+
+class Layered:
+    """Layer 0 is drawn; the latent classifier reads layer 1."""
+
+    def __init__(self):
+        space = Space("h", "W+", 2, 1)
+        w = torch.cat([torch.zeros(5, 2, 1), torch.ones(5, 2, 1)])
+        latents = LatentSet(w, (w[:, 0] > 0).long(), ("k",), space)
+        classifier = LatentClassifier(("k",), space, ())
+        with torch.no_grad():
+            classifier.net[0].weight.copy_(torch.tensor([[0.0, 1.0]]))
+            classifier.net[0].bias.fill_(-0.5)
+        self.made = FitData(latents, latents, classifier, "k", 0)
+
+    def data(self, edit, seed):
+        return self.made
+
+    def codes(self, edit):
+        pair = self.made.train.pair("k")
+        return pair.source, pair.target
+
+    def judge(self, edit, w, w_edit):
+        return Verdicts((w_edit[:, 0, 0] > 0.5).float(), torch.ones(len(w)))
+
+
+def test_layers_that_draw_are_told_from_layers_that_convince():
+    rows = {tuple(row["layers"]): row for row in layer_roles(Layered(), "k")}
+    found = {group: (row["flipped"], row["changed"]) for group, row in rows.items()}
+    assert found == {(0,): (0.0, 1.0), (1,): (1.0, 0.0), (0, 1): (1.0, 1.0)}
+    assert groups_of(1) == []
+    assert (5, 6, 7, 8, 9) in groups_of(10)
 
 
 def test_a_winner_is_named_only_beyond_the_interval():
