@@ -84,6 +84,8 @@ def variants_of(domain: str) -> dict[str, Variant]:
         lw |= {
             "lambda 1, constants kept": ("lambda", {"lam": 1.0, "keep_constant": True}),
             "layer 0 only": ("layers", {"layers": (0,)}),
+            "layer 0 only, blur .15": ("layers", {"layers": (0,), "blur": (0.15,)}),
+            "layer 0 only, blur .1": ("layers", {"layers": (0,), "blur": (0.1,)}),
             "layers 0-3": ("layers", {"layers": (0, 1, 2, 3)}),
         }
     rows = {name: Variant("floor", name, {}) for name in FLOORS}

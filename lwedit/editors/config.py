@@ -21,7 +21,8 @@ class LatentWassersteinConfig:
         solver: "adam", as in the paper, or "alternate", plan and ridge regression in turn.
         shape: Form of H.
         rank: low_rank: how many principal axes of the codes H reads and writes.
-        layers: Layers that H may move, all if None.
+        layers: Layers that H may move and L_edit compares, all if None. Layers may carry what the
+            generator does not draw; `benchmark/ablation.py` tells which.
         lam: Weight lambda of L_pres. The paper has 1, and 15 for glasses; 0 is LW(*).
         outputs: Whether F gives logits or probabilities in L_pres.
         keep_constant: Whether L_pres also holds attributes that never vary in the training codes.

@@ -95,6 +95,14 @@ class Problem:
     config: LatentWassersteinConfig
     mask: Float[Tensor, "layers 1"]
 
+    def points(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n flat"]:
+        """Codes as L_edit sees them: without the layers that H may not move.
+
+        Those would only blur the plan: a source code whose other layers resemble a target's is no
+        closer to it where it can move.
+        """
+        return flatten_codes(w * self.mask)
+
     def loss(
         self, sides: Sides, edited: Float[Tensor, "n_s layers dim"], fraction: float
     ) -> Float[Tensor, ""]:
@@ -106,7 +114,7 @@ class Problem:
             fraction: Blur as a fraction of the median distances.
         """
         config = self.config
-        x, y = flatten_codes(edited), flatten_codes(sides.target)
+        x, y = self.points(edited), self.points(sides.target)
         total = sinkhorn_divergence(
             x, y, blur=fraction * self.distance, a=sides.a, b=sides.b, scaling=config.scaling
         )
@@ -124,7 +132,7 @@ class Problem:
         sides, fraction = self.held_out, self.config.blur_held_out
         edited = sides.source + map(sides.source)
         total = divergence(
-            flatten_codes(edited), flatten_codes(sides.target),
+            self.points(edited), self.points(sides.target),
             (fraction * self.distance) ** 2, sides.a, sides.b,
             own_match=not self.config.leave_one_out,
         )
@@ -157,7 +165,6 @@ def prepare(data: FitData, config: LatentWassersteinConfig, rng: Generator) -> P
                    data.attribute, config)
     held_out = _sides(_capped(data.validation, data.attribute, config.held_out, rng),
                       data.attribute, config)
-    x, y = flatten_codes(train.source), flatten_codes(train.target)
     features, unit = None, 0.0
     if config.lam > 0:
         features = _features(data, config)
@@ -166,6 +173,7 @@ def prepare(data: FitData, config: LatentWassersteinConfig, rng: Generator) -> P
             u = features(train.source)
         unit = blur_from_fraction(1.0, u, u, rng)
     mask = _mask(config.layers, data.train.space.layers)
+    x, y = flatten_codes(train.source * mask), flatten_codes(train.target * mask)
     distance = blur_from_fraction(1.0, x, y, rng)
     return Problem(train, held_out, features, distance, unit, config, mask)
 

@@ -43,7 +43,7 @@ class Pull:
             rng: Source of the probes of the curvature; unused where lambda is 0.
         """
         self.problem, self.fraction = problem, fraction
-        self.target = flatten_codes(problem.train.target)
+        self.target = problem.points(problem.train.target)
         self.potentials: Potentials | None = None
         self.preservation = (
             None if problem.features is None else _Preservation(problem, fraction, blocks, rng)
@@ -54,7 +54,7 @@ class Pull:
         """delta of every source code."""
         train, config = self.problem.train, self.problem.config
         step = displacement(
-            flatten_codes(edited), self.target, (self.fraction * self.problem.distance) ** 2,
+            self.problem.points(edited), self.target, (self.fraction * self.problem.distance) ** 2,
             train.a, train.b, self.potentials,
             own_match=not config.leave_one_out, tolerance=_TOLERANCE,
         )

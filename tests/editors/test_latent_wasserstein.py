@@ -192,6 +192,23 @@ def test_masked_layers_stay_where_they_are(solver):
         LatentWasserstein.fit(data, replace(config, layers=(2,)))
 
 
+def test_layers_that_stay_do_not_enter_the_plan():
+    data, _ = fit_data(200)
+    space = Space("h", "W+", 2, 2)
+
+    def fitted(second):
+        parts = [
+            LatentSet(torch.stack([part.w[:, 0, :2], second * part.w[:, 0, 2:]], dim=1), part.y,
+                      part.attributes, space)
+            for part in (data.train, data.validation)
+        ]
+        config = replace(CORE, blur=(0.3,), rounds=2, layers=(0,))
+        return LatentWasserstein.fit(replace(data, train=parts[0], validation=parts[1]), config)
+
+    # Whatever the second layer is, the first is moved in the same way.
+    torch.testing.assert_close(fitted(1.0).map.weight, fitted(30.0).map.weight)
+
+
 def test_attributes_that_never_vary_are_not_preserved():
     data, _ = fit_data(60)
     y = data.train.y.clone()
