@@ -77,7 +77,7 @@ class Card(NamedTuple):
         title, subtitle = METHODS_IN_WORDS.get(self.kind, (self.title, self.subtitle))
         picture = data_uri(enlarge(self.pixels, _SIDE))
         images = f'<img src="{picture}" alt="{escape(self.alt)}" width="{_SIDE}" height="{_SIDE}">'
-        wipe = "<div></div>"
+        wipe = '<div class="wipe"></div>'
         if self.before is not None:
             images += f'<img class="before" src="{data_uri(enlarge(self.before, _SIDE))}" alt="">'
             wipe = (

@@ -100,7 +100,7 @@ def _original_card(seed: float, before: faces.FaceReading, attribute: str) -> Ca
     has = [words(name) for name, p in before.judge.items() if p > 0.5]
     listed = ", ".join(has) or "none of the attributes"
     facts = [
-        meter(f"image judge: {words(attribute)}", before.judge[attribute],
+        meter(f"judge: {words(attribute)}", before.judge[attribute],
               percent(before.judge[attribute])),
         f'<p class="soft">The image judge sees: {listed}.</p>',
     ]
@@ -129,7 +129,7 @@ def _method_card(
     strangers = _stranger_likeness()
     facts = [
         verdict(said[latent], latent == wanted, said[judge], judge == wanted, asked=asked),
-        meter(f"image judge: {words(attribute)}", after.judge[attribute],
+        meter(f"judge: {words(attribute)}", after.judge[attribute],
               f"{percent(before.judge[attribute])} → {percent(after.judge[attribute])}"),
         f"<p>Also changed: {others}</p>",
         meter("identity kept", after.identity, f"{after.identity:.2f}", mark=strangers),

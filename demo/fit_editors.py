@@ -34,7 +34,7 @@ PAGE_METHODS = ("lt", "lw")
 CODES = {"digits": 5_000, "faces": 10_000}
 SETTINGS = LatentWassersteinConfig(blur=(0.3,), rounds=4, most_codes=2_500, held_out=500)
 HIDDEN = (512, 256)
-_TRIED = torch.arange(1, 41) * 0.1  # strengths at which a unit is looked for
+_TRIED = torch.logspace(-1.3, 0.6, 40)  # strengths, 0.05 to 4, at which a unit is looked for
 _UNIT_CODES = 60
 Verdict = Callable[[Tensor, str], Tensor]  # codes, attribute -> whether each is said to have it
 

@@ -201,6 +201,7 @@ footer { opacity: .8; }
 @media (max-width: 900px) {
   .hero { grid-template-columns: 1fr; }
 }
+button[role="tab"][aria-selected="true"] { color: var(--text) !important; font-weight: 600; }
 .html-container { padding: 0 !important; }
 
 @media (max-width: 760px) {
@@ -208,7 +209,7 @@ footer { opacity: .8; }
   .sides { flex-direction: column !important; flex-wrap: nowrap !important; }
   .sides > * { display: contents !important; }
   .sides .seedrow { order: -4; } .sides > * > .form { order: -3; } .sides .first { order: -2; }
-  .choices .wrap { max-width: calc(100vw - 52px); }
+  .choices .wrap { max-width: calc(100vw - 96px); }
   .gradio-container { padding: 8px !important; }
   .hero h1 { font-size: 1.3rem; } .hero p { font-size: .9rem; }
   .compare, .compare.four { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }
@@ -216,7 +217,8 @@ footer { opacity: .8; }
     grid-template-rows: auto 1fr; }
   .compare .wide .frame { grid-row: 1 / 3; grid-column: 1; }
   .compare .wide .wipe { display: none; }
-  .card .head { padding: 7px 9px; } .card .head span { font-size: .78rem; }
+  .card .head { padding: 7px 9px; } .card .head b { font-size: 1rem; }
+  .card .head span { font-size: .78rem; }
   .facts { padding: 7px 9px 10px; font-size: .82rem; }
   .verdict { font-size: .82rem; padding: 6px 8px; }
   .wipe { padding: 6px 9px 0; } .wipe span { display: none; }

@@ -1,33 +1,34 @@
-"""The demo's plain functions, and that its page can be built."""
-
-import gradio as gr
-import numpy as np
-import pytest
+"""The page as a whole: it can be built, and starts where it should."""
 
 import app
 
 
-def test_a_picture_is_the_image_enlarged_and_turned_to_dark_on_white():
-    pixels = np.arange(64 * 64, dtype=np.uint8).reshape(1, 64, 64)
-    shown = app.picture(pixels)
-    assert shown.shape == (256, 256)
-    assert (shown.reshape(64, 4, 64, 4) == 255 - pixels[0][:, None, :, None]).all()
-
-
-@pytest.mark.parametrize(("index", "alpha"), [(float("nan"), 1.0), (0, float("inf")), (0, 1e9)])
-def test_strange_strengths_and_images_get_a_plain_message(index, alpha):
-    with pytest.raises(gr.Error, match="a number from 0 to 3999, the strength one from -4 to 4"):
-        app.edit(index, alpha)
-
-
-def test_without_a_run_the_message_says_how_to_make_one(monkeypatch, tmp_path, shipped):
-    monkeypatch.setattr(app, "RUN", tmp_path)
-    monkeypatch.setattr(app, "domain", lambda: shipped)
-    app.editor.cache_clear()
-    with pytest.raises(gr.Error, match="run `make bench` first"):
-        app.edit(0, 1.0)
-
-
-def test_the_page_can_be_built_and_names_its_endpoint():
+def test_the_page_can_be_built_and_names_its_endpoints():
     page = app.page()
-    assert "edit" in [fn.api_name for fn in page.fns.values()]
+    public = [fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"]
+    assert sorted(public) == ["add_digits", "describe", "edit_face"]
+
+
+def served(monkeypatch):
+    """The arguments with which the page is served."""
+    seen = {}
+    monkeypatch.setattr(app, "page", lambda: type("Page", (), {
+        "queue": lambda self, **queue: self, "launch": lambda self, **options: seen.update(options)
+    })())
+    monkeypatch.setattr(app.programs, "warm_up", lambda: None)
+    app.main()
+    return seen
+
+
+def test_it_listens_on_localhost_unless_asked(monkeypatch):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    monkeypatch.delenv("GRADIO_SERVER_NAME", raising=False)
+    options = served(monkeypatch)
+    assert options["server_name"] == "127.0.0.1"
+    assert options["max_file_size"] == 20 * 2**20
+    assert not options.get("share")
+
+
+def test_on_a_space_it_listens_where_the_space_looks(monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "someone/lwedit")
+    assert served(monkeypatch)["server_name"] == "0.0.0.0"

@@ -1,7 +1,8 @@
 """The one-way order of imports, and calls that the packages must not make, read from the source.
 
 vocabulary, memory <- data <- generators <- inversion <- latents <- classifier <- transport
-<- editors <- judges <- metrics <- domains;  baselines -> lwedit;  benchmark, demo -> both;  app -> demo too.
+<- editors <- judges <- metrics <- domains;
+baselines -> lwedit;  benchmark, demo -> both;  app -> demo too.
 """
 
 import ast

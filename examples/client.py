@@ -1,0 +1,37 @@
+"""Edit faces and digits from a program, through the page that `make app` serves.
+
+    python examples/client.py [ADDRESS]        # http://127.0.0.1:7860 unless given
+
+Prints what the image judge sees before and after for LT and LW, and writes edited_face_lw.png.
+"""
+
+import base64
+import sys
+from pathlib import Path
+
+from gradio_client import Client
+
+
+def main(address: str = "http://127.0.0.1:7860") -> None:
+    """Ask the page for a face with glasses and for an image with a digit more."""
+    client = Client(address, verbose=False)
+    known = client.predict(api_name="/describe")
+    attribute = known["faces"]["editable"][0]
+
+    face = client.predict(
+        seed=57, attributes=[attribute], strengths=[1.25], api_name="/edit_face"
+    )
+    for method in known["methods"]:
+        before, after = (face[name]["judge"][attribute] for name in ("original", method))
+        identity = face[method]["identity"]
+        print(f"{method}: {attribute} {before:.2f} -> {after:.2f}, identity {identity:.2f}")
+    Path("edited_face_lw.png").write_bytes(base64.b64decode(face["lw"]["png"]))
+
+    image = client.predict(image=1, strengths=[1.5], api_name="/add_digits")
+    for method in known["methods"]:
+        seen, claimed = image[method]["judge"], image[method]["latent"]
+        print(f"{method}: image judge {seen} digits, latent classifier {claimed}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
