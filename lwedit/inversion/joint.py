@@ -31,6 +31,10 @@ from lwedit.inversion.training import Features
 
 __all__ = ["JointTrainer", "combine_codes"]
 
+# The encoder follows a generator that an adversary moves: averaged over 500 steps, as the
+# generator is, it reconstructed at twice the error of the encoder of the moment.
+_ENCODER_DECAY = 0.95
+
 
 def combine_codes(
     w: Float[Tensor, "m layers dim"], n: int, terms: int, rng: torch.Generator
@@ -100,22 +104,9 @@ class JointTrainer(GanTrainer):
 
     def step(self, x: Float[Tensor, "n channels h w"]) -> GanLosses:
         """One update of all three networks on a batch of real images."""
-        self._codes = self._codes_and_moments(x)
+        with torch.no_grad():
+            self._codes = self.encoder(x)  # in training mode: by the batch's own moments
         return super().step(x)
-
-    @torch.no_grad()
-    def _codes_and_moments(
-        self, x: Float[Tensor, "n channels h w"]
-    ) -> Float[Tensor, "n layers dim"]:
-        """Codes of a batch, by the batch's own moments, which the running ones take in.
-
-        Averaged weights need moments of their own: with averaged moments of the fast weights
-        the averaged encoder reconstructed at twice the error of the fast one.
-        """
-        self.ema_encoder.train()
-        w = self.ema_encoder(x)
-        self.ema_encoder.eval()
-        return w
 
     def _sample_codes(self, n: int) -> Float[Tensor, "n layers dim"]:
         sampled = super()._sample_codes(n)
@@ -149,6 +140,9 @@ class JointTrainer(GanTrainer):
         if self.steps <= self.warm_up:
             return
         super()._average()
-        weight, slow, fast = 1 - self.config.ema_decay, self.ema_encoder, self.encoder
+        slow, fast = self.ema_encoder, self.encoder
         for a, b in zip(slow.parameters(), fast.parameters(), strict=True):
-            a.lerp_(b, weight)
+            a.lerp_(b, 1 - _ENCODER_DECAY)
+        for a, b in zip(slow.buffers(), fast.buffers(), strict=True):
+            if a.is_floating_point():
+                a.lerp_(b, 1 - _ENCODER_DECAY)

@@ -88,11 +88,12 @@ def test_only_the_discriminator_learns_while_it_warms_up():
 def test_generated_images_are_half_samples_and_half_combinations():
     trainer = make_trainer()
     x = images(1)
+    twin = copy.deepcopy(trainer.encoder)
     trainer.step(x)
     w = trainer._sample_codes(8)
     assert w.shape == (8, TINY.layers, TINY.dim)
-    # The codes come from the averaged encoder with the batch's own moments.
-    real = copy.deepcopy(trainer.ema_encoder).train()(x).detach()
+    real = trainer._codes  # of the batch at hand, before the step that used them
+    assert torch.equal(real, twin(x))
     offset = (w[4:] - real.mean(dim=0)).flatten(1)
     basis = torch.linalg.svd((real - real.mean(dim=0)).flatten(1), full_matrices=False).Vh[:7]
     torch.testing.assert_close(offset @ basis.T @ basis, offset, atol=1e-4, rtol=1e-3)
@@ -136,7 +137,7 @@ def test_the_averaged_encoder_follows_its_formula():
         trainer.step(images(step))
         if step > 1:
             fast = weights(trainer.encoder)
-            slow = [0.5 * s + 0.5 * f for s, f in zip(slow, fast, strict=True)]
+            slow = [0.95 * s + 0.05 * f for s, f in zip(slow, fast, strict=True)]
     for expected, got in zip(slow, weights(trainer.ema_encoder), strict=True):
         torch.testing.assert_close(got, expected)
 
@@ -162,14 +163,3 @@ def test_cells_stay_tied_where_asked_for():
         trainer.step(images(0))
         kernel = trainer.generator.synthesis.blocks["b4"].conv1.weight.view(16, 16, 1, 3, 3)
         assert (kernel.std(dim=1).max() < 1e-6) == tied
-
-
-def test_the_averaged_encoder_has_moments_of_its_own_features():
-    trainer = make_trainer(warm_up=0)
-    for step in range(60):
-        trainer.step(images(step % 3))
-    averaged = trainer.ema_encoder
-    seen = torch.cat([averaged.trunk[0](images(i)) for i in range(3)])
-    norm = averaged.trunk[1]
-    torch.testing.assert_close(norm.running_mean, seen.mean(dim=(0, 2, 3)), atol=0.02, rtol=0.1)
-    torch.testing.assert_close(norm.running_var, seen.var(dim=(0, 2, 3)), atol=0.02, rtol=0.1)
