@@ -51,7 +51,7 @@ class AttributeConfig:
     change_at_d: float = 0.5
     largest_d: float = 4.0
     alphas: int = 10
-    slow_images: int = 20
+    slow_images: int = 10
     pictured: int = 4
     classifier_hidden: tuple[int, ...] = (512, 256)
     lw_solver: Literal["alternate", "adam"] = "alternate"
