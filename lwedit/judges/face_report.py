@@ -29,7 +29,7 @@ from lwedit.judges.quality import (
 
 __all__ = ["measure_judge", "report"]
 
-_PAIRED = 100  # faces compared with each other: dlib takes 90 ms for each
+_PAIRED = 60  # faces compared with each other: dlib takes 90 ms for each
 
 
 def report(assets: Path, generator: Dcgan, parts: dict[str, FaceLabels]) -> dict[str, Any]:

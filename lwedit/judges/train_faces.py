@@ -3,9 +3,9 @@
 The labelled faces are dealt to the naming judge, the scoring judge and a held-out part; nothing
 that one judge learns from depends on a label of the other's part. For each judge: a teacher on the
 generator's features is fitted, a pool of generated images is drawn and named by it, a student is
-trained on the pool and the labelled faces (`lwedit.judges.student`), then polished in small steps
-on the pool as it names that itself together with the teacher, and calibrated on a tenth of its own
-labelled faces, which it was not shown. The command ends by measuring both judges on the held-out
+trained on the pool and the labelled faces (`lwedit.judges.student`), if asked to polished in small
+steps on the pool as it names that itself together with the teacher (which helps a short training,
+and not a long one), and calibrated on a tenth of its own labelled faces, which it was not shown. The command ends by measuring both judges on the held-out
 faces and writes judges.json beside the weights.
 """
 
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", choices=tuple(JUDGES))
     parser.add_argument("--pool", type=int, default=16_000, help="generated images a judge")
     parser.add_argument("--steps", type=int, default=StudentConfig.steps)
-    parser.add_argument("--polish", type=int, default=300, help="more, small steps at the end")
+    parser.add_argument("--polish", type=int, default=0, help="more, small steps at the end")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
