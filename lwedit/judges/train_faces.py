@@ -2,11 +2,12 @@
 
 The labelled faces are dealt to the naming judge, the scoring judge and a held-out part; nothing
 that one judge learns from depends on a label of the other's part. For each judge: a teacher on the
-generator's features is fitted, a pool of generated images is drawn and named by it, a student is
-trained on the pool and the labelled faces (`lwedit.judges.student`), if asked to polished in small
-steps on the pool as it names that itself together with the teacher (which helps a short training,
-and not a long one), and calibrated on a tenth of its own labelled faces, which it was not shown. The command ends by measuring both judges on the held-out
-faces and writes judges.json beside the weights.
+generator's features is fitted; a pool of generated images is drawn and named by it; a student is
+trained on the pool and the labelled faces (`lwedit.judges.student`); if asked to, it is polished
+in small steps on the pool as it names that itself together with the teacher, which helps a short
+training and not a long one; and it is calibrated on a tenth of its own labelled faces, which it was
+not shown. The command ends by measuring both judges on the held-out faces and writes judges.json
+beside the weights.
 """
 
 import argparse
