@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from demo.studio import LOCK, METHODS_SHOWN, Step, check_steps, studio
+from demo.studio import LOCK, METHODS_SHOWN, Step, check_steps, is_whole, studio
 from lwedit.vocabulary import from_unit_range, to_unit_range
 
 __all__ = [
@@ -85,8 +85,7 @@ def heldout_image(index: float) -> Pixels:
     """
     with LOCK:
         last = heldout_size() - 1
-        whole = isinstance(index, int | float) and np.isfinite(index) and index == int(index)
-        if not whole or not 0 <= index <= last:
+        if not is_whole(index, last):
             raise ValueError(
                 f"The image must be a whole number from 0 to {last}, got {index!r:.40}."
             )

@@ -7,17 +7,21 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from PIL import Image
 
 from demo import digits
 from demo.cards import Card, Frame, comparison, html, notice, strip_table, verdict
 from demo.handwriting import to_domain
-from demo.pictures import read_picture, still_picture
+from demo.pictures import read_data_uri, read_picture
 from demo.studio import METHODS_SHOWN, STRONGEST, Step, studio
 
 __all__ = ["build", "compare_html", "drawn_image", "strip_html", "uploaded_image"]
 
 _START = (1, "add", 1.5)
+_PAD = """<div class="pad"><canvas width="320" height="320" role="img"
+aria-label="Canvas for digits, by mouse, pen or finger; a picture can be uploaded instead"></canvas>
+</div>"""
+_SEND = """(drawn, ...rest) => [document.querySelector('.pad canvas').toDataURL('image/png'),
+...rest]"""
 Edits = list[tuple[str, float]]
 Own = np.ndarray | None
 
@@ -78,17 +82,16 @@ def strip_html(own: Own, index: float, edits: Edits, way: str) -> str:
                        "digits that the latent classifier claims", rows)
 
 
-def drawn_image(drawing: Any) -> np.ndarray:  # noqa: ANN401  (what gr.Sketchpad hands over)
+def drawn_image(drawing: str) -> np.ndarray:
     """What somebody drew, as an image of the domain.
+
+    Args:
+        drawing: The canvas as a data URI.
 
     Raises:
         ValueError: In plain words, if there is nothing on the canvas, or too much.
     """
-    composite = drawing.get("composite") if isinstance(drawing, dict) else None
-    if composite is None:
-        raise ValueError("There is no drawing yet: draw one to four digits, apart from each other.")
-    grey = still_picture(Image.fromarray(np.asarray(composite, np.uint8)))
-    return to_domain(grey, studio("digits").domain.geometry)
+    return to_domain(read_data_uri(drawing), studio("digits").domain.geometry)
 
 
 def uploaded_image(path: str) -> np.ndarray:
@@ -173,14 +176,13 @@ def build(page: gr.Blocks) -> None:
                 reset = gr.Button("Reset", min_width=60)
             chips = html(chips_html([]))
             with gr.Accordion("Draw your own, or upload a picture", open=False):
-                pad = gr.Sketchpad(type="numpy", image_mode="RGBA", canvas_size=(320, 320),
-                                   fixed_canvas=True, height=400, show_label=False, layers=False,
-                                   transforms=(), elem_id="pad",
-                                   brush=gr.Brush(18, ["#111111"], color_mode="fixed"))
+                html(_PAD)
+                drawn = gr.Textbox(visible=False)
+                use = gr.Button("Edit this drawing", variant="primary")
                 with gr.Row():
-                    use = gr.Button("Edit this drawing", variant="primary", min_width=90)
+                    clear = gr.Button("Clear", min_width=60)
                     upload = gr.UploadButton("Upload", type="filepath", file_types=["image"],
-                                             min_width=70)
+                                             min_width=60)
                 message = html('<p class="note">One to four digits, apart from each other.</p>')
         with gr.Column(scale=9, min_width=320):
             cards, table = html(elem_classes="first"), html()
@@ -193,8 +195,9 @@ def build(page: gr.Blocks) -> None:
           [own, edits, chips, cards, table], **quiet)
     other.click(lambda: random.randrange(4000), None, index, **quiet)
     received = [own, edits, chips, message, cards, table]
-    use.click(_from_drawing, [pad, own, *shown[1:]], received, **quiet)
-    upload.upload(_from_upload, [upload, own, *shown[1:]], received, **quiet)
+    use.click(_from_drawing, [drawn, *shown], received, js=_SEND, **quiet)
+    clear.click(None, js="() => lwClear()")
+    upload.upload(_from_upload, [upload, *shown], received, **quiet)
     keep.click(_keep, shown, [edits, chips, cards, table], **quiet)
     undo.click(_undo, shown, [edits, chips, cards, table], **quiet)
     reset.click(_from_heldout, [index, way, strength], [own, edits, chips, cards, table], **quiet)
@@ -214,7 +217,7 @@ def _from_heldout(
 
 
 def _from_drawing(
-    drawing: Any, own: Own, index: float, edits: Edits, way: str, strength: float  # noqa: ANN401
+    drawing: str, own: Own, index: float, edits: Edits, way: str, strength: float
 ) -> tuple[Own, Edits, str, str, str, str]:
     return _received(lambda: drawn_image(drawing), own, index, edits, way, strength)
 

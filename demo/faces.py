@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from demo.studio import LOCK, METHODS_SHOWN, Step, check_steps, studio
+from demo.studio import LOCK, METHODS_SHOWN, Step, check_steps, is_whole, studio
 from lwedit.vocabulary import from_unit_range
 
 __all__ = ["LAST_SEED", "STRIP", "FaceReading", "FaceStrip", "compare", "face", "strip"]
@@ -69,8 +69,7 @@ def check_seed(seed: float) -> int:
     Raises:
         ValueError: In plain words.
     """
-    whole = isinstance(seed, int | float) and np.isfinite(seed) and seed == int(seed)
-    if not whole or not 0 <= seed <= LAST_SEED:
+    if not is_whole(seed, LAST_SEED):
         raise ValueError(
             f"The seed must be a whole number from 0 to {LAST_SEED}, got {seed!r:.40}."
         )

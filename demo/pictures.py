@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["MAX_BYTES", "data_uri", "enlarge", "read_picture", "still_picture"]
+__all__ = ["MAX_BYTES", "data_uri", "enlarge", "read_data_uri", "read_picture"]
 
 MAX_BYTES = 20 * 2**20
 _MAX_PIXELS = 40_000_000
@@ -55,11 +55,31 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "h w"]:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ValueError(f"The file has {size / 2**20:.0f} MB; at most 20 MB are read.")
+    return _read(path)
+
+
+def read_data_uri(text: str) -> UInt8[np.ndarray, "h w"]:
+    """A picture that came as text, such as a canvas's content, in grey.
+
+    Raises:
+        ValueError: In plain words, as for `read_picture`.
+    """
+    head, _, body = str(text or "")[: 2 * MAX_BYTES].partition(",")
+    if not head.startswith("data:image/"):
+        raise ValueError("The drawing is not a picture that can be read.")
+    try:
+        content = base64.b64decode(body, validate=True)
+    except ValueError as error:
+        raise ValueError("The drawing is not a picture that can be read.") from error
+    return _read(io.BytesIO(content))
+
+
+def _read(file: Path | io.BytesIO) -> UInt8[np.ndarray, "h w"]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
-                return still_picture(image)
+            with Image.open(file, formats=_FORMATS) as image:
+                return _still(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError("The picture unpacks to too many pixels; send a smaller one.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, EOFError) as error:
@@ -68,7 +88,7 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "h w"]:
         ) from error
 
 
-def still_picture(image: Image.Image) -> UInt8[np.ndarray, "h w"]:
+def _still(image: Image.Image) -> UInt8[np.ndarray, "h w"]:
     """An opened picture in grey, on white where it is transparent, turned as its camera says.
 
     Raises:

@@ -28,6 +28,7 @@ __all__ = [
     "Step",
     "Studio",
     "check_steps",
+    "is_whole",
     "studio",
 ]
 
@@ -131,6 +132,13 @@ _DOMAINS: dict[str, Callable[[], Any]] = {"digits": DigitsDomain.load, "faces": 
 def _open(name: str) -> Studio:
     domain = _DOMAINS[name]()
     return Studio(domain, Bundle.load(BUNDLES / name, domain.space))
+
+
+def is_whole(value: object, last: int) -> bool:
+    """Whether a number is one of 0, 1, ..., last."""
+    if isinstance(value, float):
+        return value.is_integer() and 0 <= value <= last
+    return isinstance(value, int) and 0 <= value <= last
 
 
 def check_steps(steps: Sequence[Step], attributes: Sequence[str]) -> None:

@@ -191,6 +191,8 @@ footer { opacity: .8; }
 .choices label input { position: absolute; opacity: 0; width: 1px; height: 1px; }
 .choices label span { margin: 0 !important; }
 .seedrow { align-items: end; gap: 10px; }
+.pad canvas { width: 100%; aspect-ratio: 1; background: #fff; border: 1px solid var(--line);
+  border-radius: 10px; touch-action: none; cursor: crosshair; display: block; }
 .stack { display: grid; gap: 14px; }
 .thumbs { display: grid; grid-template-columns: repeat(12, 1fr); gap: 8px; }
 .thumbs button { padding: 0; border: 2px solid transparent; border-radius: 10px; overflow: hidden;
@@ -209,8 +211,9 @@ button[role="tab"][aria-selected="true"] { color: var(--text) !important; font-w
   .sides { flex-direction: column !important; flex-wrap: nowrap !important; }
   .sides > * { display: contents !important; }
   .sides .seedrow { order: -4; } .sides > * > .form { order: -3; } .sides .first { order: -2; }
-  .choices .wrap { max-width: calc(100vw - 96px); }
-  .gradio-container { padding: 8px !important; }
+  .choices .wrap { max-width: calc(100vw - 60px); }
+  .gradio-container { padding: 4px !important; }
+  .gradio-container .main { padding-left: 8px !important; padding-right: 8px !important; }
   .hero h1 { font-size: 1.3rem; } .hero p { font-size: .9rem; }
   .compare, .compare.four { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }
   .compare .wide { grid-column: 1 / -1; grid-row: auto; grid-template-columns: 34% minmax(0, 1fr);
@@ -246,5 +249,30 @@ window.lwSave = (button) => {
   const link = document.createElement('a');
   link.href = canvas.toDataURL('image/png'); link.download = button.dataset.name; link.click();
 };
+window.lwClear = () => {
+  const canvas = document.querySelector('.pad canvas');
+  canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
+};
+const penAt = (event) => {
+  const box = event.target.getBoundingClientRect();
+  return [(event.clientX - box.left) * event.target.width / box.width,
+          (event.clientY - box.top) * event.target.height / box.height];
+};
+document.addEventListener('pointerdown', (event) => {
+  if (!event.target.matches?.('.pad canvas')) return;
+  event.target.setPointerCapture(event.pointerId);
+  const pen = event.target.getContext('2d');
+  Object.assign(pen, {lineWidth: 18, lineCap: 'round', lineJoin: 'round', strokeStyle: '#111'});
+  pen.beginPath(); pen.moveTo(...penAt(event)); pen.lineTo(...penAt(event)); pen.stroke();
+  event.target.dataset.drawing = 1;
+});
+document.addEventListener('pointermove', (event) => {
+  if (!event.target.dataset?.drawing) return;
+  const pen = event.target.getContext('2d');
+  pen.lineTo(...penAt(event)); pen.stroke();
+});
+for (const end of ['pointerup', 'pointercancel']) {
+  document.addEventListener(end, (event) => { delete event.target.dataset?.drawing; });
+}
 </script>
 """

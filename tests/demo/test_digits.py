@@ -1,8 +1,12 @@
 """Digits behind the page, on the shipped domain and a small bundle fitted for it."""
 
+import base64
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from demo import digits, digits_tab, studio
 from demo.studio import METHODS_SHOWN, Step
@@ -140,16 +144,29 @@ def test_a_strange_strength_is_a_notice_not_a_crash(page, strength):
     assert "The strength must be a number from 0 to 5" in html
 
 
+def as_uri(canvas):
+    buffer = io.BytesIO()
+    Image.fromarray(canvas).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.mark.parametrize("drawing", [None, "", "data:image/png;base64,!!", "/etc/passwd",
+                                     "data:image/png;base64,aGVsbG8="])
+def test_what_is_no_canvas_gets_a_plain_message(page, drawing):
+    with pytest.raises(ValueError, match="not a picture that can be read"):
+        digits_tab.drawn_image(drawing)
+
+
 def test_a_drawing_takes_the_place_of_the_image_and_a_bad_one_does_not(page):
     canvas = np.zeros((320, 320, 4), np.uint8)
     canvas[100:220, 150:168] = (17, 17, 17, 255)
     own, edits, _, said, cards, _ = digits_tab._from_drawing(
-        {"composite": canvas}, None, 0, [("at_least_2", 1.0)], "add", 1.0)
+        as_uri(canvas), None, 0, [("at_least_2", 1.0)], "add", 1.0)
     assert own.shape == (1, 64, 64)
     assert edits == []
     assert "your picture" in cards
     again, edits, _, said, *_ = digits_tab._from_drawing(
-        {"composite": np.zeros((320, 320, 4), np.uint8)}, own, 0, [("at_least_2", 1.0)], "add", 1.0)
+        as_uri(np.zeros((320, 320, 4), np.uint8)), own, 0, [("at_least_2", 1.0)], "add", 1.0)
     assert again is own
     assert edits == [("at_least_2", 1.0)]
     assert "no drawing yet" in said

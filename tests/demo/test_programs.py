@@ -2,8 +2,9 @@
 
 import base64
 import io
-import math
+import json
 import os
+import re
 import runpy
 import sys
 import urllib.error
@@ -115,7 +116,10 @@ def test_twenty_users_at_once_each_get_their_own_answer(address):
 
 
 def test_digits_answer_too(address):
-    answer = connect(address).predict(2, [1.0, -1.0], api_name="/add_digits")
+    from demo import digits
+
+    index = next(i for i in range(40) if digits.source_count(digits.heldout_image(i)) == 2)
+    answer = connect(address).predict(index, [1.0, -1.0], api_name="/add_digits")
     assert list(answer) == ["image", "original", "lt", "lw"]
     assert pixels(answer["lw"]).shape == (64, 64)
     assert answer["lw"]["alpha"] == [1.0, -1.0]
@@ -124,8 +128,6 @@ def test_digits_answer_too(address):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("/edit_face", (1, ["disc"], [math.nan]), "must be a number"),
-        ("/edit_face", (1, ["disc"], [math.inf]), "must be a number"),
         ("/edit_face", (1, ["disc"], [1e30]), "from -5 to 5"),
         ("/edit_face", (1, ["disc"], ["1"]), "must be a number"),
         ("/edit_face", (1, ["disc"], []), "a strength for each attribute"),
@@ -135,7 +137,6 @@ def test_digits_answer_too(address):
         ("/edit_face", (1, ["disc"] * 50, [0.1] * 50), "At most 12 edits"),
         ("/edit_face", (None, None, None), ""),
         ("/add_digits", (10**9, [1.0]), "whole number from 0 to 39"),
-        ("/add_digits", (2, [math.nan]), "must be a number"),
         ("/add_digits", (2, [1.0] * 9), "no editor adds a fifth"),
     ],
 )
@@ -146,6 +147,21 @@ def test_a_strange_request_gets_a_plain_message_and_the_server_lives(
     with pytest.raises((AppError, ValueError), match=message):
         client.predict(*arguments, api_name=name)
     assert client.predict(api_name="/describe")["methods"] == ["lt", "lw"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_numbers_that_json_does_not_know_are_refused_and_the_server_lives(address, number):
+    body = f'{{"data": [1, ["disc"], [{number}]]}}'.encode()
+    request = urllib.request.Request(f"{address}gradio_api/call/edit_face", body, {
+        "Content-Type": "application/json"})
+    try:
+        event = json.load(urllib.request.urlopen(request, timeout=120))["event_id"]
+        outcome = urllib.request.urlopen(
+            f"{address}gradio_api/call/edit_face/{event}", timeout=120).read().decode()
+    except urllib.error.HTTPError as error:
+        outcome = str(error)
+    assert re.search(r"event: error|HTTP Error 4\d\d", outcome)
+    assert connect(address).predict(api_name="/describe")["methods"] == ["lt", "lw"]
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../../../etc/passwd", "app.py",

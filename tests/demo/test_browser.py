@@ -1,0 +1,311 @@
+"""The page used as a person would, by mouse and by keyboard, in Debian's chromium."""
+
+import io
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
+         "--disable-component-update"]
+PATIENCE = 120_000  # ms: CI's two processors may be busy
+
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM.exists(), reason="chromium is not installed: apt-get install chromium"
+)
+
+
+@pytest.fixture(scope="module")
+def address():
+    """`python app.py` in a process of its own whose way out of the machine is blocked."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
+                            "http://127.0.0.1:9")
+    env = {**os.environ, **nowhere, "NO_PROXY": "127.0.0.1,localhost",
+           "GRADIO_SERVER_PORT": str(port)}
+    server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(600):
+            assert server.poll() is None, "app.py ended"
+            try:
+                urllib.request.urlopen(url, timeout=30)
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens the page; at the end, nothing may have gone wrong or off this machine."""
+    troubles, contexts = [], []
+
+    def on_console(message):
+        if message.type == "error":
+            troubles.append(message.text)
+
+    def on_request(request):
+        if not request.url.startswith((address, "data:", "blob:")):
+            troubles.append(f"request to {request.url}")
+
+    def opened(width=1280, height=900, theme="light"):
+        context = browser.new_context(viewport={"width": width, "height": height},
+                                      accept_downloads=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", on_request)
+        page.goto(f"{address}?__theme={theme}")
+        page.wait_for_selector(".compare .card.lw img")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def shown(page, method="lw"):
+    return page.locator(f".card.{method} img:visible").first.get_attribute("src")
+
+
+def changes(page, method, before):
+    """Wait for another picture of a method."""
+    page.wait_for_function(
+        """([method, before]) => [...document.querySelectorAll(`.card.${method} img`)]
+        .some(image => image.offsetParent && !image.classList.contains('before')
+              && image.src !== before)""",
+        arg=[method, before],
+    )
+
+
+def open_tab(page, name):
+    tab = page.get_by_role("tab", name=name)
+    if not tab.is_visible():
+        page.locator(".overflow-menu > button").first.click()
+        page.locator(".overflow-dropdown button", has_text=name).click()
+    else:
+        tab.click()
+
+
+def slide(page, label, share):
+    slider = page.get_by_role("slider", name=re.compile(f"range slider for {label}"))
+    slider = slider.locator("visible=true").first
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+
+
+def test_the_first_look_says_what_the_two_columns_are(visit):
+    page = visit()
+    for method, words in (("lt", "pushes across a classifier’s boundary"),
+                          ("lw", "moves the whole distribution (optimal transport)")):
+        assert words in page.locator(f".card.{method} .head").first.inner_text()
+    facts = page.locator(".card.lw .facts").first.inner_text()
+    for told in ("latent classifier", "image judge", "Also changed", "identity kept", "ms"):
+        assert told in facts
+
+
+def test_faces_by_mouse(visit):
+    page = visit()
+    before = shown(page, "lw"), shown(page, "lt")
+    slide(page, "Strength", 0.95)
+    changes(page, "lw", before[0])
+    changes(page, "lt", before[1])
+    before = shown(page)
+    page.get_by_text("smiling", exact=True).click()
+    changes(page, "lw", before)
+    page.get_by_role("button", name="Keep and edit further").locator("visible=true").click()
+    page.locator(".chips span:visible", has_text="smiling").wait_for()
+    page.get_by_role("button", name="Undo").locator("visible=true").click()
+    page.locator(".chips:visible", has_text="No edit kept").wait_for()
+    before = shown(page)
+    page.locator("[data-seed]").nth(3).click()
+    changes(page, "lw", before)
+    before = shown(page)
+    page.get_by_role("button", name="Random").locator("visible=true").click()
+    changes(page, "lw", before)
+    page.get_by_role("button", name="Reset", exact=True).locator("visible=true").click()
+
+
+def test_faces_by_keyboard(visit):
+    page = visit()
+    before = shown(page)
+    page.get_by_role("slider", name=re.compile("range slider for Strength")).first.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    changes(page, "lw", before)
+    before = shown(page)
+    page.get_by_role("radio", name="eyeglasses").focus()
+    page.keyboard.press("ArrowDown")
+    changes(page, "lw", before)
+    before = shown(page)
+    page.locator("[data-seed]").nth(2).focus()
+    page.keyboard.press("Enter")
+    changes(page, "lw", before)
+
+
+def test_the_wipe_lays_the_original_over_the_edit_by_keyboard(visit):
+    page = visit()
+    page.locator(".card.lw .wipe input").first.focus()
+    for _ in range(5):
+        page.keyboard.press("PageUp")
+    clip = page.locator(".card.lw .before").first.evaluate("e => getComputedStyle(e).clipPath")
+    assert clip.startswith("inset(0px calc(50%") or "50%" in clip
+
+
+def test_a_picture_is_saved_as_png_by_keyboard(visit):
+    page = visit()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the picture LW").first.focus()
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "lw.png"
+    assert Image.open(download.value.path()).size == (320, 320)
+
+
+def test_digits_are_added_one_after_the_other_and_removed(visit):
+    page = visit()
+    open_tab(page, "Digits")
+    page.locator(".compare.four:visible").wait_for()
+    before = shown(page)
+    page.get_by_role("button", name="Keep and edit further").locator("visible=true").click()
+    page.locator(".chips span:visible", has_text="+1 digit").wait_for()
+    changes(page, "lw", before)
+    before = shown(page)
+    page.get_by_text("Remove a digit").click()
+    changes(page, "lw", before)
+    page.get_by_role("button", name="Reset", exact=True).locator("visible=true").click()
+    page.locator(".chips:visible", has_text="No edit kept").wait_for()
+
+
+def test_digits_are_drawn_with_the_mouse(visit):
+    page = visit()
+    open_tab(page, "Digits")
+    page.get_by_role("button", name="Draw your own").click()
+    canvas = page.locator(".pad canvas:visible")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.7 * box["height"], steps=20)
+    page.mouse.up()
+    page.get_by_role("button", name="Edit this drawing").click()
+    page.locator(".card.plain:visible", has_text="your picture").wait_for()
+
+
+def test_a_picture_is_uploaded_and_a_text_is_turned_away(visit):
+    page = visit()
+    open_tab(page, "Digits")
+    page.get_by_role("button", name="Draw your own").click()
+    chooser = page.locator("input[type=file]").last
+    chooser.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"})
+    page.locator(".notice:visible", has_text="not a picture that can be read").wait_for()
+    image = Image.new("L", (200, 200), 255)
+    ImageDraw.Draw(image).line([(60, 40), (130, 40), (90, 150)], fill=0, width=12)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    chooser = page.locator("input[type=file]").last
+    chooser.set_input_files({"name": "7.png", "mimeType": "image/png",
+                             "buffer": buffer.getvalue()})
+    page.locator(".card.plain:visible", has_text="your picture").wait_for()
+
+
+def test_the_benchmark_is_drawn_and_redrawn(visit):
+    page = visit()
+    open_tab(page, "Benchmark")
+    chart = page.locator(".chart svg[role=img]:visible")
+    chart.wait_for()
+    before = chart.get_attribute("aria-label")
+    page.get_by_label("What is measured").click()
+    page.get_by_role("option").nth(1).click()
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('.chart svg[role=img]')]"
+        ".some(chart => chart.getAttribute('aria-label') !== before)", arg=before)
+    page.get_by_role("button", name="The table").click()
+    page.locator(".table table:visible").first.wait_for()
+    assert "python benchmark/run.py" in page.locator("body").inner_text()
+
+
+def test_about_names_licences_and_what_it_is_not_for(visit):
+    page = visit()
+    open_tab(page, "About")
+    page.locator(".drawing svg:visible").wait_for()
+    text = page.locator("body").inner_text()
+    for told in ("The method in three sentences", "What it is not for", "MNIST", "FFHQ",
+                 "Client("):
+        assert told in text
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_on_a_phone_nothing_sticks_out_and_slider_and_images_share_the_screen(visit, theme):
+    page = visit(390, 844, theme)
+    for tab in ("Faces", "Digits", "Benchmark", "About"):
+        open_tab(page, tab)
+        page.wait_for_timeout(500)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+    open_tab(page, "Faces")
+    slider = page.get_by_role("slider", name=re.compile("range slider for Strength")).first
+    image = page.locator(".card.lw .frame:visible").first
+    top, bottom = slider.bounding_box()["y"], image.bounding_box()
+    assert bottom["y"] + bottom["height"] - top < 844
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_stand_out_from_what_is_behind_them(visit, theme):
+    page = visit(theme=theme)
+    pairs = page.evaluate("""() => {
+      const behind = (element) => {
+        for (let e = element; e; e = e.parentElement) {
+          const colour = getComputedStyle(e).backgroundColor;
+          if (!/^rgba\\(.*, 0\\)$/.test(colour)) return colour;
+        }
+        return 'rgb(255, 255, 255)';
+      };
+      const chosen = '.hero p, .legend li, .card .head b, .card .head span, .facts p, .foot span,'
+        + '.verdict .result, .badge, .note, .chips, .strip small, button[role=tab]';
+      return [...document.querySelectorAll(chosen)].filter(e => e.offsetParent)
+        .map(e => [e.className + ' ' + e.textContent.slice(0, 30), getComputedStyle(e).color,
+                   behind(e)]);
+    }""")
+    assert len(pairs) > 20
+    for told, front, back in pairs:
+        assert contrast(front, back) >= 4.5, (told, front, back)
+
+
+def contrast(front, back):
+    """WCAG's ratio of two CSS colours."""
+
+    def luminance(colour):
+        values = np.array([float(v) for v in re.findall(r"[\d.]+", colour)[:3]]) / 255
+        linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    a, b = sorted((luminance(front), luminance(back)))
+    return (b + 0.05) / (a + 0.05)
