@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 @contextmanager
-def _served() -> Iterator[str]:
+def _served() -> Generator[str]:
     """`python app.py` on a free port, from a cold start."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -203,15 +203,21 @@ footer { opacity: .8; }
 @media (max-width: 900px) {
   .hero { grid-template-columns: 1fr; }
 }
-button[role="tab"][aria-selected="true"] { color: var(--text) !important; font-weight: 600; }
+button[role="tab"][aria-selected="true"] { color: var(--text) !important; }
 .html-container { padding: 0 !important; }
 
 @media (max-width: 760px) {
   .legend { display: none; }
+  .gradio-container pre, .gradio-container .table { max-width: calc(100vw - 36px);
+    overflow-x: auto; }
+  .chart { overflow-x: auto; max-width: calc(100vw - 24px); }
+  .chart svg[role="img"] { min-width: 620px; }
+  button[role="tab"] { padding: 0 10px !important; font-size: .9rem; }
+  .tab-container { max-width: calc(100vw - 24px); overflow: hidden; }
   .sides { flex-direction: column !important; flex-wrap: nowrap !important; }
   .sides > * { display: contents !important; }
   .sides .seedrow { order: -4; } .sides > * > .form { order: -3; } .sides .first { order: -2; }
-  .choices .wrap { max-width: calc(100vw - 60px); }
+  .choices .wrap { width: 0; min-width: 100%; }
   .gradio-container { padding: 4px !important; }
   .gradio-container .main { padding-left: 8px !important; padding-right: 8px !important; }
   .hero h1 { font-size: 1.3rem; } .hero p { font-size: .9rem; }
