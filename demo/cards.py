@@ -5,6 +5,7 @@ that belong to it. All cards of a comparison are one piece of HTML, so they alwa
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 from typing import Any, NamedTuple
 
@@ -75,11 +76,11 @@ class Card(NamedTuple):
     def html(self) -> str:
         """The card."""
         title, subtitle = METHODS_IN_WORDS.get(self.kind, (self.title, self.subtitle))
-        picture = data_uri(enlarge(self.pixels, _SIDE))
+        picture = _uri(self.pixels, _SIDE)
         images = f'<img src="{picture}" alt="{escape(self.alt)}" width="{_SIDE}" height="{_SIDE}">'
         wipe = '<div class="wipe"></div>'
         if self.before is not None:
-            images += f'<img class="before" src="{data_uri(enlarge(self.before, _SIDE))}" alt="">'
+            images += f'<img class="before" src="{_uri(self.before, _SIDE)}" alt="">'
             wipe = (
                 '<label class="wipe"><span>after</span><input type="range" min="0" max="100" '
                 f'value="0" aria-label="{title}: slide to lay the original over the edit" '
@@ -197,6 +198,16 @@ def _strip_row(method: str, frames: list[Frame]) -> str:
                      f"<small>{escape(frame.label)}</small></td>")
     badge = f'<th class="name" scope="row"><span class="badge {method}">{name}</span></th>'
     return f"<tr>{badge}{''.join(cells)}</tr>"
+
+
+def _uri(pixels: UInt8[np.ndarray, "channels h w"], side: int) -> str:
+    return _uri_of(pixels.tobytes(), pixels.shape, side)
+
+
+@lru_cache(maxsize=256)
+def _uri_of(data: bytes, shape: tuple[int, int, int], side: int) -> str:
+    """The original stands three times in a comparison, and stays while the slider moves."""
+    return data_uri(enlarge(np.frombuffer(data, np.uint8).reshape(shape), side))
 
 
 def notice(title: str, text: str) -> str:

@@ -149,7 +149,8 @@ footer { opacity: .8; }
 .strip th, .strip td { padding: 0; border: 0; text-align: center; font-size: .78rem;
   font-weight: 500; color: var(--soft); background: transparent; vertical-align: top; }
 .strip th.name { width: 3.2em; vertical-align: middle; }
-.strip td img { width: 100%; aspect-ratio: 1; border-radius: 8px; display: block; margin: 0; }
+.strip td img { width: 100%; aspect-ratio: 1; border: 1px solid var(--line); box-sizing: border-box;
+  border-radius: 8px; display: block; margin: 0; }
 .strip td.hit img { box-shadow: 0 0 0 2px var(--card), 0 0 0 4px var(--good); }
 .strip td small { display: block; padding-top: 4px; font-variant-numeric: tabular-nums; }
 
@@ -208,18 +209,21 @@ button[role="tab"][aria-selected="true"] { color: var(--text) !important; }
 
 @media (max-width: 760px) {
   .legend { display: none; }
-  .gradio-container pre, .gradio-container .table { max-width: calc(100vw - 36px);
+  .tabs, .tabitem, .tabitem > .column, .tabitem > .column > * { max-width: calc(100vw - 68px);
+    min-width: 0 !important; }
+  .gradio-container pre, .gradio-container .table { max-width: calc(100vw - 68px);
     overflow-x: auto; }
-  .chart { overflow-x: auto; max-width: calc(100vw - 24px); }
+  .chart { overflow-x: auto; max-width: calc(100vw - 68px); }
   .chart svg[role="img"] { min-width: 620px; }
   button[role="tab"] { padding: 0 10px !important; font-size: .9rem; }
-  .tab-container { max-width: calc(100vw - 24px); overflow: hidden; }
+  .tab-container { max-width: calc(100vw - 68px); overflow: hidden; }
   .sides { flex-direction: column !important; flex-wrap: nowrap !important; }
   .sides > * { display: contents !important; }
   .sides .seedrow { order: -4; } .sides > * > .form { order: -3; } .sides .first { order: -2; }
   .choices .wrap { width: 0; min-width: 100%; }
   .gradio-container { padding: 4px !important; }
-  .gradio-container .main { padding-left: 8px !important; padding-right: 8px !important; }
+  .gradio-container .main, .gradio-container .main > .wrap { padding-left: 4px !important;
+    padding-right: 4px !important; }
   .hero h1 { font-size: 1.3rem; } .hero p { font-size: .9rem; }
   .compare, .compare.four { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }
   .compare .wide { grid-column: 1 / -1; grid-row: auto; grid-template-columns: 34% minmax(0, 1fr);
