@@ -21,6 +21,11 @@ class RunConfig:
         test_images: Held-out images a task, before those with a miscounted reconstruction go.
         alpha_max: Largest strength tried.
         alpha_step: Spacing of the strengths tried.
+        layers: Layers that LW and the floors edit, all if empty. Layers 0-3 (4 to 16 px) draw
+            where things are; a real target's code in the others changes the latent verdict and
+            not the image. LT keeps every layer, as published; so does the ceiling.
+        lw_lam: Weight of L_pres. 0: the count is the only attribute that the paper's digits have,
+            and whichever class is added changes its own has_c, so nothing is left to preserve.
         lw_solver: Solver of LW and LW(*), "alternate" or "adam" (the paper's).
         lw_blur: Blurs among which held-out codes choose, see `LatentWassersteinConfig`.
         lw_rounds: Most rounds of `alternate`.
@@ -35,10 +40,12 @@ class RunConfig:
     train_codes: int = 25_000
     editor_codes: int = 12_500
     test_images: int = 500
-    alpha_max: float = 4.0
-    alpha_step: float = 0.05
+    alpha_max: float = 8.0
+    alpha_step: float = 0.1
+    layers: tuple[int, ...] = (0, 1, 2, 3)
+    lw_lam: float = 0.0
     lw_solver: Literal["alternate", "adam"] = "alternate"
-    lw_blur: tuple[float, ...] = (0.3,)
+    lw_blur: tuple[float, ...] = (0.15,)
     lw_rounds: int = 4
     classifier_hidden: tuple[int, ...] = (512, 256)
     bootstrap: int = 2_000
@@ -59,7 +66,7 @@ class RunConfig:
 
 _CHANGES: dict[str, dict[str, Any]] = {
     "smoke": {"seeds": (0,), "train_codes": 4_000, "test_images": 100, "bootstrap": 200,
-              "alpha_step": 0.1},
+              "alpha_step": 0.2},
     "default": {},
     "paper": {"seeds": (0, 1, 2, 3, 4), "methods": ("lw", "lw_star", "lt", "lt_star"),
               "editor_codes": 25_000, "test_images": 1_000, "lw_blur": (0.15, 0.3),

@@ -43,6 +43,7 @@ __all__ = [
     "seeds_of",
 ]
 
+_EVERY_LAYER = ("lt", "lt_star", "nearest")  # see RunConfig.layers
 FLOORS = ("none", "random", "centroids", "gaussian_ot", "nearest")
 
 
@@ -195,11 +196,14 @@ def _fit_or_load(
     data = FitData(near[0], near[1], classifier, task.attribute, key.seed)
     if issubclass(method, LatentWasserstein):
         settings = LatentWassersteinConfig(
-            solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds
+            solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds,
+            lam=config.lw_lam, layers=config.layers or None,
         )
         editor: Editor = method.fit(data, settings)
     else:
         editor = method.fit(data)
+    if config.layers and key.method not in _EVERY_LAYER:
+        editor.restrict(config.layers)
     editor.save(folder)
     return editor
 

@@ -45,8 +45,9 @@ def readme_text(folder: Path) -> str:
     """What stands in README.md: the main table and Fig. 4 of a published run."""
     table = (folder / "tables" / "equal_change.md").read_text()
     body = table.partition("\n")[2].strip()
+    about = (folder / "report.md").read_text().split("\n\n")[1].strip()  # codes, seeds, resamples
     place = f"results/{folder.name}/figures"
-    return (f"{body}\n\n![Preservation and identity against target change]({place}/fig4.png)\n\n"
+    return (f"{body} {about}\n\n![Preservation and identity against target change]({place}/fig4.png)\n\n"
             f"![LT(*), LW(*) and LW at twice d]({place}/fig5.png)")
 
 

@@ -50,6 +50,8 @@ class Editor(ABC):
         uses_seed: Whether two seeds can give two editors of the same codes and classifier.
         attribute: What the edit adds for alpha > 0.
         space: Where its codes live.
+        layers: Layers that `edit` moves, all if None; the others keep the code, as LT's later
+            layers do.
     """
 
     method: ClassVar[str]
@@ -57,6 +59,7 @@ class Editor(ABC):
 
     def __init__(self, attribute: str, space: Space):
         self.attribute, self.space = attribute, space
+        self.layers: tuple[int, ...] | None = None
 
     @classmethod
     @abstractmethod
@@ -75,6 +78,19 @@ class Editor(ABC):
     @abstractmethod
     def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> "Editor":
         """Inverse of `state`."""
+
+    def restrict(self, layers: tuple[int, ...]) -> "Editor":
+        """Move these layers only; returns the editor itself.
+
+        Raises:
+            ValueError: If a layer is not one of the space.
+        """
+        if not layers or not set(layers) <= set(range(self.space.layers)):
+            raise ValueError(
+                f"layers must be some of 0 .. {self.space.layers - 1}, got {tuple(layers)}."
+            )
+        self.layers = tuple(layers)
+        return self
 
     @torch.no_grad()
     def edit(
@@ -98,14 +114,20 @@ class Editor(ABC):
             raise ValueError(f"alpha must be finite, got {alpha}.")
         if strength.ndim and strength.shape != (len(w),):
             raise ValueError(f"alpha must be one number or {len(w)}, got {tuple(strength.shape)}.")
-        return w + strength.reshape(-1, 1, 1) * self.displacement(w).to(w.dtype)
+        move = self.displacement(w).to(w.dtype)
+        if self.layers is not None:
+            allowed = torch.zeros(w.shape[1], 1, dtype=w.dtype)
+            allowed[list(self.layers)] = 1.0
+            move = move * allowed
+        return w + strength.reshape(-1, 1, 1) * move
 
     def save(self, folder: Path) -> None:
         """Write weights.safetensors and editor.json (aside, then renamed)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({k: v.contiguous() for k, v in self.state().items()}, folder / "weights.tmp")
-        about = {"method": self.method, "attribute": self.attribute, "space": asdict(self.space)}
+        about = {"method": self.method, "attribute": self.attribute, "space": asdict(self.space),
+                 "layers": self.layers}
         (folder / "editor.tmp").write_text(json.dumps(about, indent=1))
         (folder / "weights.tmp").replace(folder / "weights.safetensors")
         (folder / "editor.tmp").replace(folder / "editor.json")
@@ -127,12 +149,14 @@ class Editor(ABC):
             state = load_file(folder / "weights.safetensors")
             fitted_in = Space(**about["space"])
             method, attribute = about["method"], about["attribute"]
+            layers = None if about.get("layers") is None else tuple(about["layers"])
         except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
             raise ValueError(f"folder must hold a saved editor, got {folder}: {error}") from error
         if method != cls.method:
             raise ValueError(f"folder must hold a {cls.method!r} editor, got {method!r}.")
         space.require(fitted_in)
-        return cls.restore(state, attribute, space)
+        editor = cls.restore(state, attribute, space)
+        return editor if layers is None else editor.restrict(layers)
 
     def _check(self, w: Float[Tensor, "n layers dim"]) -> None:
         expected = (self.space.layers, self.space.dim)

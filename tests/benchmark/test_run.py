@@ -87,7 +87,7 @@ def test_an_unknown_method_is_named(capsys):
         ({"methods": ("lw", "lw")}, "methods must differ from each other"),
         ({"tasks": ("1→2", "1→2")}, "tasks must differ from each other"),
         ({"alpha_step": 0.0}, r"alpha_step must lie in \(0, alpha_max\], got 0.0"),
-        ({"alpha_step": 5.0}, r"alpha_step must lie in \(0, alpha_max\], got 5.0"),
+        ({"alpha_step": 9.0}, r"alpha_step must lie in \(0, alpha_max\], got 9.0"),
     ],
 )
 def test_impossible_settings_are_named(changes, message):

@@ -31,7 +31,8 @@ from lwedit.latents import LatentSet, Space
 SPACE = Space(generator="a" * 64, name="W+", layers=1, dim=2)
 CONFIG = RunConfig(
     methods=("none", "centroids", "nearest"), floors=False, tasks=("1→2", "3→4"), seeds=(0, 5),
-    train_codes=400, test_images=40, alpha_step=0.25, classifier_hidden=(8,), bootstrap=50,
+    train_codes=400, test_images=40, alpha_step=0.25, alpha_max=4.0, layers=(),
+    classifier_hidden=(8,), bootstrap=50,
 )
 
 

@@ -87,3 +87,21 @@ def test_maps_of_another_shape_are_refused():
         Plain("smile", Space("hash", "W+", 3, 3), random_map("per_layer"))
     with pytest.raises(ValueError, match="state must hold bias"):
         Plain.restore({"weight": torch.zeros(2, 3, 3)}, "smile", SPACE)
+
+
+def test_a_restricted_edit_leaves_the_other_layers_alone_also_after_loading(tmp_path):
+    editor, w = Plain("smile", SPACE, random_map("full")), codes()
+    everywhere = editor.edit(w, 0.7)
+    restricted = editor.restrict((1,)).edit(w, 0.7)
+    assert torch.equal(restricted[:, 1], everywhere[:, 1])
+    assert torch.equal(restricted[:, 0], w[:, 0])
+    editor.save(tmp_path)
+    loaded = Plain.load(tmp_path, SPACE)
+    assert loaded.layers == (1,)
+    assert torch.equal(loaded.edit(w, 0.7), restricted)
+
+
+@pytest.mark.parametrize("layers", [(), (2,), (0, -1)])
+def test_layers_that_are_not_there_are_refused(layers):
+    with pytest.raises(ValueError, match=r"layers must be some of 0 .. 1, got "):
+        Plain("smile", SPACE, random_map("full")).restrict(layers)
