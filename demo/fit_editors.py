@@ -13,6 +13,7 @@ the numbers to quote are the benchmark's. The result is `assets/app/DOMAIN` (see
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -33,6 +34,8 @@ __all__ = ["fit_digits", "fit_faces", "main", "unit_of"]
 PAGE_METHODS = ("lt", "lw")
 CODES = {"digits": 5_000, "faces": 10_000}
 SETTINGS = LatentWassersteinConfig(blur=(0.3,), rounds=4, most_codes=2_500, held_out=500)
+# As in the benchmark: the layers that draw where things are, and no attribute to preserve.
+DIGITS_SETTINGS = replace(SETTINGS, blur=(0.15,), lam=0.0, layers=(0, 1, 2, 3))
 HIDDEN = (512, 256)
 _TRIED = torch.logspace(-1.3, 0.6, 40)  # strengths, 0.05 to 4, at which a unit is looked for
 _UNIT_CODES = 60
@@ -78,7 +81,7 @@ def fit_digits(domain: DigitsDomain, codes: int) -> Bundle:
         task.attribute: (counts == task.count) | (counts == task.count + 1)
         for task in domain.tasks
     }
-    return _fit(latents, near, None)
+    return _fit(latents, near, None, DIGITS_SETTINGS)
 
 
 def fit_faces(domain: AttributeDomain, codes: int) -> Bundle:
@@ -94,16 +97,22 @@ def fit_faces(domain: AttributeDomain, codes: int) -> Bundle:
     def seen(w: Tensor, attribute: str) -> Tensor:
         return domain.score(domain.generate(w))[:, domain.attributes.index(attribute)] > 0.5
 
-    return _fit(latents, dict.fromkeys(domain.editable, everything), seen)
+    return _fit(latents, dict.fromkeys(domain.editable, everything), seen, SETTINGS)
 
 
-def _fit(latents: LatentSet, near: dict[str, Tensor], verdict: Verdict | None) -> Bundle:
+def _fit(
+    latents: LatentSet,
+    near: dict[str, Tensor],
+    verdict: Verdict | None,
+    transport: LatentWassersteinConfig,
+) -> Bundle:
     """Classifier, editors and units.
 
     Args:
         latents: Codes and labels.
         near: Target attributes, each with the mask of the codes between which it edits.
         verdict: Who says whether an edit succeeds; the latent classifier if None.
+        transport: Settings of LW.
     """
     cut = int(0.9 * len(latents))  # as LT: the first 90 % train, the last 10 % validate
     train = torch.arange(len(latents)) < cut
@@ -122,7 +131,7 @@ def _fit(latents: LatentSet, near: dict[str, Tensor], verdict: Verdict | None) -
     for method, attribute in bar:
         bar.set_postfix_str(f"{method} {attribute}")
         used = [latents.subset(near[attribute] & part) for part in (train, ~train)]
-        editor = _fit_one(method, FitData(*used, classifier, attribute, seed=0))
+        editor = _fit_one(method, FitData(*used, classifier, attribute, seed=0), transport)
         editors[method][attribute] = editor
         units[method][attribute] = _units(editor, used[1], verdict or claimed)
     facts = {
@@ -134,9 +143,9 @@ def _fit(latents: LatentSet, near: dict[str, Tensor], verdict: Verdict | None) -
     return Bundle(latents.space, classifier, editors, units, facts)
 
 
-def _fit_one(method: str, data: FitData) -> Editor:
+def _fit_one(method: str, data: FitData, transport: LatentWassersteinConfig) -> Editor:
     kind = METHODS[method]
-    editor = kind.fit(data, SETTINGS) if issubclass(kind, LatentWasserstein) else kind.fit(data)
+    editor = kind.fit(data, transport) if issubclass(kind, LatentWasserstein) else kind.fit(data)
     rounded = {name: tensor.half().float() for name, tensor in editor.state().items()}
     return kind.restore(rounded, data.attribute, data.train.space)
 

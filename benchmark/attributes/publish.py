@@ -47,8 +47,11 @@ def readme_text(folder: Path) -> str:
     body = table.partition("\n")[2].strip()
     about = (folder / "report.md").read_text().split("\n\n")[1].strip()  # codes, seeds, resamples
     place = f"results/{folder.name}/figures"
-    return (f"{body} {about}\n\n![Preservation and identity against target change]({place}/fig4.png)\n\n"
-            f"![LT(*), LW(*) and LW at twice d]({place}/fig5.png)")
+    return (
+        f"{body} {about}\n\n"
+        f"![Preservation and identity against target change]({place}/fig4.png)\n\n"
+        f"![LT(*), LW(*) and LW at twice d]({place}/fig5.png)"
+    )
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -26,8 +26,8 @@ _LOOKS = {
     "gaussian_ot": Look("#009E73", (0, (3, 1, 1, 1)), "^"),
     "lt_star": Look("#E69F00", "--", "s"),
     "lt": Look("#D55E00", "-", "s"),
-    "lw_star": Look("#0072B2", "--", "o"),
-    "lw": Look("#000000", "-", "o"),
+    "lw_star": Look("#000000", "--", "o"),
+    "lw": Look("#0072B2", "-", "o"),
     "lw_mlp": Look("#882255", "-.", "D"),
     "nearest": Look("#CC79A7", ":", "*"),
 }
