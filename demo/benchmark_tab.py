@@ -12,7 +12,7 @@ __all__ = ["build"]
 _HOW = """#### Make these numbers yourself
 
 ```
-make bench                                    # digits, LW and LT and the floors, about an hour
+make bench                                    # digits, LW and LT and the floors
 python benchmark/run.py --domain faces        # faces, adding and removing each attribute
 python benchmark/run.py --methods lw lt --preset smoke   # minutes, to see that it works
 ```
