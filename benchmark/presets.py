@@ -21,9 +21,9 @@ class RunConfig:
         test_images: Held-out images a task, before those with a miscounted reconstruction go.
         alpha_max: Largest strength tried.
         alpha_step: Spacing of the strengths tried.
-        layers: Layers that LW and the floors edit, all if empty. Layers 0-3 (4 to 16 px) draw
-            where things are; a real target's code in the others changes the latent verdict and
-            not the image. LT keeps every layer, as published; so does the ceiling.
+        layers: Layers that LW and the floors edit, all if empty. Layers 0-3 are those up to 16 px,
+            where things get their place; moved everywhere, LW too convinces the latent classifier
+            before the image changes. LT keeps every layer, as published; so does the ceiling.
         lw_lam: Weight of L_pres. 0: the count is the only attribute that the paper's digits have,
             and whichever class is added changes its own has_c, so nothing is left to preserve.
         lw_solver: Solver of LW and LW(*), "alternate" or "adam" (the paper's).

@@ -316,8 +316,7 @@ class Synthesis(nn.Module):
         After `localise` each cell has its own channels, so its own part of the first kernel,
         and learns to draw digits from the images that have one there. Called after every step
         of training, this makes the first layer a convolution over the cells: what one learns
-        all know, sixteen times the examples. An autoencoder trained for 142,000 images without
-        it stood at a mean squared error of .0272 after 11,000 more and .0252 after 21,000 with.
+        all know, sixteen times the examples.
         """
         width, first = self.config.channels[0], self.blocks["b4"].conv1
         part = width // 16
