@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from lwedit.domains.digits import ASSETS
@@ -61,7 +62,9 @@ def _copy_run(run: Path, folder: Path) -> None:
         if path.name.startswith("optimiser"):  # bfloat16: float16 would round squares to zero
             shutil.copyfile(path, folder / path.name)
         else:
-            _write(load_file(path), folder / path.name, {})
+            with safe_open(path, "pt") as file:  # the reader's head is in its header
+                metadata = file.metadata() or {}
+            _write(load_file(path), folder / path.name, metadata)
     shutil.copyfile(run / "state.json", folder / "state.json")
 
 

@@ -53,6 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         feature_weight=0.0 if args.reader is None else args.feature_weight,
         train_generator=args.train_generator,
         tie_cells=args.tie_cells,
+        bf16=args.bf16,
     )
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--residual-weight", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--bf16", action="store_true", help="for CPUs with the instructions")
     parser.add_argument("--minutes", type=float, default=5.0, help="between two checkpoints")
     parser.add_argument("--decay-from", type=float, default=0.7, help="share after which lr falls")
     return parser
@@ -116,7 +118,7 @@ def _run(
             chunk = to_unit_range(make_multimnist(digits, _CHUNK, geometry, draw).images)
             for x in chunk[: args.images - trainer.images_seen].split(args.batch):
                 done = trainer.images_seen / args.images
-                scale = min(1.0, (1 - done) / (1 - args.decay_from) + 0.01)
+                scale = min(1.0, (1 - done) / max(1 - args.decay_from, 1e-9) + 0.01)
                 recent.append(trainer.step(x, lr_scale=scale))
                 bar.update(len(x))
                 if time.monotonic() - saved > 60 * args.minutes:

@@ -40,6 +40,7 @@ class AutoencoderConfig:
         ema_decay: Decay of the averaged weights a step.
         train_generator: Whether the synthesis network learns.
         tie_cells: Whether `Synthesis.tie_cells` follows every step of it.
+        bf16: Run convolutions in bfloat16; faster only on CPUs that have the instructions.
     """
 
     batch: int = 32
@@ -50,6 +51,7 @@ class AutoencoderConfig:
     ema_decay: float = 0.998
     train_generator: bool = False
     tie_cells: bool = False
+    bf16: bool = False
 
 
 class ReconstructionLosses(NamedTuple):
@@ -100,17 +102,10 @@ class AutoencoderTrainer:
         self.images_seen += len(x)
         for group, lr in zip(self.optimiser.param_groups, self._lrs, strict=True):
             group["lr"] = lr * lr_scale
-        base, residual = self.encoder.parts(x)
-        y = self.synthesis(base + residual)
-        pixels = (y - x).square().mean()
-        spread = residual.square().mean()
-        loss = pixels + self.config.residual_weight * spread
-        error = torch.zeros(())
-        if self.config.feature_weight > 0 and self.features is not None:
-            with torch.no_grad():
-                wanted = self.features(x)
-            error = (self.features(y) - wanted).square().mean()
-            loss = loss + self.config.feature_weight * error
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
+            losses = self._losses(x)
+        loss = losses[0] + self.config.feature_weight * losses[1]
+        loss = loss + self.config.residual_weight * losses[2]
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
@@ -119,7 +114,18 @@ class AutoencoderTrainer:
         self._average(self.ema_encoder, self.encoder)
         if self.config.train_generator:
             self._average(self.ema_synthesis, self.synthesis)
-        return ReconstructionLosses(pixels.item(), error.item(), spread.item())
+        return ReconstructionLosses(*(value.item() for value in losses))
+
+    def _losses(self, x: Float[Tensor, "n channels h w"]) -> list[Float[Tensor, ""]]:
+        """Pixel error, feature error, mean squared residual."""
+        base, residual = self.encoder.parts(x)
+        y = self.synthesis(base + residual)
+        error = x.new_zeros(())
+        if self.config.feature_weight > 0 and self.features is not None:
+            with torch.no_grad():
+                wanted = self.features(x)
+            error = (self.features(y) - wanted).float().square().mean()
+        return [(y - x).square().mean(), error, residual.float().square().mean()]
 
     @torch.no_grad()
     def _average(self, slow: nn.Module, fast: nn.Module) -> None:
