@@ -28,6 +28,7 @@ from lwedit.judges.identity import (
     FaceNetIdentity,
     FeatureIdentity,
     Identity,
+    Remembered,
     similarity,
 )
 from lwedit.latents import LatentSet, Space, hash_state
@@ -136,7 +137,7 @@ class FacesDomain:
         networks = (FaceNetIdentity, DlibIdentity)
         found: list[Identity] = [network() for network in networks if network.available()]
         found.append(FeatureIdentity("features", self.naming_judge.features))
-        return {measure.name: measure for measure in found}
+        return {measure.name: Remembered(measure) for measure in found}
 
     @property
     def identities(self) -> tuple[str, ...]:

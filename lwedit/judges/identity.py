@@ -10,13 +10,18 @@ cosine says little.
     vggface2  InceptionResnetV1 of facenet-pytorch trained on VGGFace2, 512 numbers, where its
               published weights are at hand, see `facenet_path`
     features  any network's own features: always there, fast, and the floor
+
+A face is compared with many edits of itself; `Remembered` computes its own vector once.
 """
 
+import hashlib
 import importlib.util
 import os
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -34,6 +39,7 @@ __all__ = [
     "FaceNetIdentity",
     "FeatureIdentity",
     "Identity",
+    "Remembered",
     "facenet_path",
     "similarity",
     "stranger_similarity",
@@ -80,6 +86,42 @@ def stranger_similarity(identity: Identity, x: Float[Tensor, "n 3 h w"]) -> floa
     unit = functional.normalize(identity.embed(x))
     n = len(unit)
     return ((unit.sum(dim=0).square().sum() - n) / (n * (n - 1))).item()
+
+
+class Remembered:
+    """A measure that does not read again the batches of images that it read last.
+
+    A batch is known by a hash of all its values, so what comes out is exactly what the measure
+    would give: neither another image nor the same image in another batch, which a network may
+    round differently, is taken for it.
+
+    Args:
+        measure: What embeds images that are new.
+        most: Images whose vectors are kept; the batches that were asked for longest ago go first.
+    """
+
+    def __init__(self, measure: Identity, most: int = 8192):
+        self.name, self._measure, self._most = measure.name, measure, most
+        self._kept: OrderedDict[tuple, Tensor] = OrderedDict()
+        self._lock = Lock()
+
+    def embed(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n length"]:
+        """Images to vectors."""
+        values = x.detach().contiguous().numpy()
+        key = (values.shape, str(values.dtype), hashlib.sha256(values).digest())
+        with self._lock:
+            vectors = self._kept.get(key)
+        if vectors is None:
+            vectors = self._measure.embed(x)
+        self._keep(key, vectors)
+        return vectors.clone()
+
+    def _keep(self, key: tuple, vectors: Float[Tensor, "n length"]) -> None:
+        with self._lock:
+            self._kept[key] = vectors
+            self._kept.move_to_end(key)
+            while sum(map(len, self._kept.values())) > self._most:
+                self._kept.popitem(last=False)
 
 
 class FeatureIdentity:

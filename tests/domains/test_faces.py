@@ -121,6 +121,20 @@ def test_identity_is_one_for_the_same_image_and_named(made):
         domain.identity(x, x, "arcface")
 
 
+def test_an_unedited_face_is_read_once_however_many_edits_it_is_compared_with(made, monkeypatch):
+    domain = FacesDomain.load(made)
+    x = domain.generate(torch.randn(4, 1, 6, generator=torch.Generator().manual_seed(0)))
+    expected = [domain.identity(x, x + shift, "features") for shift in (0.1, 0.2)]
+    read, features = [], FaceJudge.features
+    monkeypatch.setattr(
+        FaceJudge, "features", lambda judge, part: read.append(len(part)) or features(judge, part)
+    )
+    again = FacesDomain.load(made)
+    for shift, before in zip((0.1, 0.2), expected, strict=True):
+        assert torch.equal(again.identity(x, x + shift, "features"), before)
+    assert sum(read) == 3 * len(x)
+
+
 @pytest.mark.parametrize("name", ["generator", "judges/naming", "judges/scoring"])
 @pytest.mark.parametrize(
     "damage",

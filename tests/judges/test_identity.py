@@ -13,6 +13,7 @@ from lwedit.judges.identity import (
     DlibIdentity,
     FaceNetIdentity,
     FeatureIdentity,
+    Remembered,
     facenet_path,
     similarity,
     stranger_similarity,
@@ -49,6 +50,73 @@ def test_strangers_are_all_pairs_of_different_images():
     assert stranger_similarity(measure, x) == pytest.approx(expected, abs=1e-5)
     with pytest.raises(ValueError, match="x must hold at least two images, got 1"):
         stranger_similarity(measure, x[:1])
+
+
+class Counting:
+    """A measure that tells how many images it read."""
+
+    name = "counting"
+
+    def __init__(self):
+        self.read = 0
+
+    def embed(self, x):
+        self.read += len(x)
+        return x.flatten(1)[:, :5]
+
+
+def test_a_remembered_batch_is_not_read_again_and_has_the_same_vectors():
+    counting = Counting()
+    measure = Remembered(counting)
+    x = torch.randn(6, 3, 4, 4, generator=rng())
+    first, again = measure.embed(x), measure.embed(x.clone())
+    assert counting.read == 6
+    assert measure.name == "counting"
+    assert torch.equal(first, x.flatten(1)[:, :5])
+    assert torch.equal(first, again)
+    assert torch.equal(measure.embed(x.contiguous(memory_format=torch.channels_last)), first)
+    assert counting.read == 6
+
+
+def test_what_a_caller_does_to_vectors_is_not_remembered():
+    measure, x = Remembered(Counting()), torch.ones(2, 3, 4, 4)
+    measure.embed(x).zero_()
+    assert torch.equal(measure.embed(x), torch.ones(2, 5))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(lambda x: torch.cat([x[:1], x[1:].nextafter(x[1:] + 1)]), id="one bit"),
+        pytest.param(lambda x: x.flip(0), id="order"),
+        pytest.param(lambda x: x[:1], id="fewer"),
+        pytest.param(lambda x: x.reshape(2, 3, 2, 8), id="shape"),
+        pytest.param(lambda x: x.double(), id="type"),
+    ],
+)
+def test_another_batch_is_read(other):
+    counting, x = Counting(), torch.randn(2, 3, 4, 4, generator=rng())
+    measure = Remembered(counting)
+    measure.embed(x)
+    assert torch.equal(measure.embed(other(x)), other(x).flatten(1)[:, :5])
+    assert counting.read == 2 + len(other(x))
+
+
+def test_memory_is_bounded_and_what_was_asked_for_longest_ago_goes_first():
+    counting = Counting()
+    measure = Remembered(counting, most=6)
+    a, b, c = torch.randn(3, 3, 3, 4, 4, generator=rng())
+    for x in (a, b, a, c):  # the third is remembered, the fourth drives out b
+        measure.embed(x)
+    assert counting.read == 9
+    measure.embed(a)
+    assert counting.read == 9
+    measure.embed(b)
+    assert counting.read == 12
+    large = torch.randn(7, 3, 4, 4, generator=rng(1))
+    for _ in range(2):  # more than may be kept
+        assert torch.equal(measure.embed(large), large.flatten(1)[:, :5])
+    assert counting.read == 26
 
 
 # --- dlib ------------------------------------------------------------------------------------
