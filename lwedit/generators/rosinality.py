@@ -182,4 +182,4 @@ def _one_code(latent_avg: Tensor, config: GeneratorConfig) -> Float[Tensor, " di
             f"latent_avg must have shape ({config.dim},) or ({config.layers}, {config.dim}), got "
             f"{tuple(latent_avg.shape)}."
         )
-    return rows.mean(dim=0)
+    return rows.double().mean(dim=0).float()  # of equal rows exactly each of them
