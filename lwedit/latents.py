@@ -101,6 +101,11 @@ class LatentSet:
     def __len__(self) -> int:
         return len(self.w)
 
+    def to(self, device: torch.device | str) -> "LatentSet":
+        """The same codes and labels on another device."""
+        w, y = self.w.to(device), self.y.to(device)
+        return LatentSet(w, y, self.attributes, self.space)
+
     def column(self, attribute: str) -> int:
         """Index k of an attribute.
 
@@ -140,8 +145,8 @@ class LatentSet:
         with temporary.open("wb") as file:
             np.savez(
                 file,
-                w=self.w.numpy(),
-                y=self.y.numpy().astype(np.uint8),
+                w=self.w.cpu().numpy(),
+                y=self.y.cpu().numpy().astype(np.uint8),
                 attributes=np.array(self.attributes),
                 space=np.array([self.space.generator, self.space.name]),
             )

@@ -12,8 +12,9 @@ import torch
 from benchmark.attributes.methods import load_method, registry
 from benchmark.attributes.publish import publish_attributes
 from benchmark.attributes.report import write_report
+from benchmark.attributes.runs import Run
 from benchmark.attributes.settings import AttributeConfig, preset
-from benchmark.attributes.stages import STAGES, Run, tasks_of
+from benchmark.attributes.stages import STAGES, tasks_of
 from benchmark.attributes.workers import do_all
 from benchmark.files import read_json
 from benchmark.folder import open_run

@@ -13,12 +13,21 @@ import numpy as np
 import torch
 
 from benchmark.attributes.collect import Measured
+from benchmark.attributes.runs import Key
 from benchmark.attributes.settings import LEVELS
-from benchmark.attributes.stages import Key
 from benchmark.bootstrap import Interval
 from lwedit.metrics import area_under, at_change
 
-__all__ = ["QUANTITIES", "Edit", "Sampled", "difference", "interval", "mean_over", "resample"]
+__all__ = [
+    "QUANTITIES",
+    "Edit",
+    "Sampled",
+    "Samples",
+    "difference",
+    "interval",
+    "mean_over",
+    "resample",
+]
 
 QUANTITIES = ("preservation", "identity")
 

@@ -1,21 +1,20 @@
-"""Fig. 4: preservation and identity against target change, a panel an attribute; and the matrices.
+"""Fig. 4 (preservation and identity against target change) and the matrices, from results.csv.
 
 Points are the strengths of a method, seeds and directions averaged at each of its strengths in
 order; the curve starts where nothing was edited. The shaded band is the paper's range, in which
 all methods have roughly half to all of their change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from benchmark.attributes.collect import Measured
 from benchmark.attributes.settings import DIRECTIONS
-from benchmark.attributes.stages import Key
 from benchmark.attributes.style import label_of, look_of
 from lwedit.metrics import at_change
 
@@ -41,13 +40,13 @@ def save_figure(figure: Figure, folder: Path, name: str) -> Path:
 
 
 def draw_curves(
-    measured: Mapping[Key, Measured], attributes: tuple[str, ...], fast: str, folder: Path,
+    rows: Sequence[Mapping[str, Any]], attributes: tuple[str, ...], fast: str, folder: Path,
     methods: tuple[str, ...], name: str = "fig4",
 ) -> Path:
     """Two rows of panels a row of attributes: preservation above, identity below.
 
     Args:
-        measured: All cells.
+        rows: Of results.csv.
         attributes: Panels.
         fast: Name of the identity measure.
         folder: Where the figure goes.
@@ -62,7 +61,7 @@ def draw_curves(
         for i, attribute in enumerate(attributes):
             for part, quantity in enumerate(("preservation", "identity")):
                 axis = grid[2 * (i // across) + part, i % across]
-                _panel(axis, measured, attribute, quantity, methods)
+                _panel(axis, rows, attribute, quantity, methods)
                 if part == 0:
                     axis.set_title(attribute.replace("_", " "), fontsize=8)
                 if i % across == 0:
@@ -81,14 +80,14 @@ def draw_curves(
 
 
 def _panel(
-    axis: mpl.axes.Axes, measured: Mapping[Key, Measured], attribute: str, quantity: str,
+    axis: mpl.axes.Axes, rows: Sequence[Mapping[str, Any]], attribute: str, quantity: str,
     methods: tuple[str, ...],
 ) -> None:
     lowest = 1.0
     for method in methods:
         if method in _LEFT_OUT:
             continue
-        x, y = _mean_curve(measured, method, attribute, quantity)
+        x, y = _mean_curve(rows, method, attribute, quantity)
         look = look_of(method)
         axis.plot(x, y, color=look.colour, linestyle=look.line, linewidth=1.1,
                   label=label_of(method), marker=look.marker, markersize=2.6, markevery=(4, 8))
@@ -101,16 +100,17 @@ def _panel(
 
 
 def _mean_curve(
-    measured: Mapping[Key, Measured], method: str, attribute: str, quantity: str
+    rows: Sequence[Mapping[str, Any]], method: str, attribute: str, quantity: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Seeds and directions averaged at equal change, as far as all of them get."""
+    cells: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in rows:
+        if (row["method"], row["attribute"], row["level"]) == (method, attribute, ""):
+            point = (row["target_change"], row[quantity])
+            cells.setdefault((row["direction"], row["seed"]), []).append(point)
     curves = []
-    for key, one in measured.items():
-        if (key.method, key.attribute) != (method, attribute):
-            continue
-        values = one.kept if quantity == "preservation" else one.cell.identity
-        change = torch.tensor([0.0, *one.changed.mean(axis=1)], dtype=torch.float64)
-        heights = torch.tensor([1.0, *values.astype(np.float64).mean(axis=1)], dtype=torch.float64)
+    for points in cells.values():
+        change, heights = torch.tensor([(0.0, 1.0), *points], dtype=torch.float64).T
         curves.append([at_change(change, heights, float(level)).item() for level in _LEVELS])
     if not curves:
         return np.zeros(0), np.zeros(0)

@@ -1,17 +1,19 @@
-"""What the tables of a run are made from, read once from its files."""
+"""What the tables of a run are made from: results.csv read back, judges' accuracy, costs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmark.attributes.compare import Edit, Samples
+from benchmark.attributes.compare import Edit
+from benchmark.attributes.rows import ALL, HERO
 from benchmark.attributes.settings import DIRECTIONS
+from benchmark.bootstrap import Interval
 
-__all__ = ["HERO", "Facts", "mean_of"]
+__all__ = ["Facts", "mean_of"]
 
 Rows = Sequence[Mapping[str, Any]]
-HERO = "lw"
+OVER_ALL = Edit(ALL, "both")
 
 
 class Facts(NamedTuple):
@@ -19,7 +21,7 @@ class Facts(NamedTuple):
 
     Attributes:
         rows: Of summary.csv.
-        samples: From `resample`.
+        intervals: Rows of results.csv in which seeds are averaged, by method, edit and level.
         methods: In the order of the tables.
         attributes: Targets.
         names: Everything the judges see.
@@ -31,10 +33,12 @@ class Facts(NamedTuple):
         classifier: Held-out accuracy of the latent classifiers, by attribute.
         scoring: Accuracy of the scoring judge, by attribute, as far as known.
         auc: Its area under the ROC curve, likewise.
+        networks: Networks that compare images, by name.
+        samples: How many images, codes and resamples are behind the numbers, in words.
     """
 
     rows: Rows
-    samples: Samples
+    intervals: Mapping[tuple[str, Edit, str], Mapping[str, Any]]
     methods: tuple[str, ...]
     attributes: tuple[str, ...]
     names: tuple[str, ...]
@@ -46,11 +50,31 @@ class Facts(NamedTuple):
     classifier: Mapping[str, float]
     scoring: Mapping[str, float]
     auc: Mapping[str, float]
+    networks: tuple[str, ...]
+    samples: Mapping[str, str]
 
     @property
     def edits(self) -> list[Edit]:
         """Attributes in both directions."""
         return [Edit(name, direction) for name in self.attributes for direction in DIRECTIONS]
+
+    @staticmethod
+    def keyed(rows: Rows) -> dict[tuple[str, Edit, str], Mapping[str, Any]]:
+        """Rows in which seeds are averaged, as `intervals` holds them."""
+        return {
+            (row["method"], Edit(row["attribute"], row["direction"]), row["level"]): row
+            for row in rows if row["seed"] == ALL
+        }
+
+    def at(self, method: str, level: str, name: str, edit: Edit = OVER_ALL) -> Interval | None:
+        """A quantity or a gain with its interval; None where it was not reached."""
+        row = self.intervals.get((method, edit, level), {})
+        found = [row.get(f"{name}_{part}", np.nan) for part in ("mean", "low", "high")]
+        return Interval(*found) if np.isfinite(found).all() else None
+
+    def count(self, method: str, level: str, name: str) -> int:
+        """How many edits are behind a mean over edits."""
+        return int(self.intervals[method, OVER_ALL, level][name])
 
     @property
     def rival(self) -> str | None:

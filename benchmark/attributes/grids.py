@@ -18,7 +18,7 @@ from PIL import Image
 from benchmark.attributes.cells import FAR
 from benchmark.attributes.collect import Measured
 from benchmark.attributes.curves import save_figure
-from benchmark.attributes.stages import Key
+from benchmark.attributes.runs import Key
 from benchmark.attributes.style import label_of, look_of
 
 __all__ = ["draw_comparison", "draw_failure", "draw_strengths", "enlarge"]

@@ -7,7 +7,7 @@ table that the report wrote, and results/DOMAIN holds copies of the run's files.
 import shutil
 from pathlib import Path
 
-from benchmark.attributes.stages import Run
+from benchmark.attributes.runs import Run
 from benchmark.publish import replace_between
 
 __all__ = ["publish_attributes", "readme_text"]

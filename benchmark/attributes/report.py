@@ -1,6 +1,8 @@
-"""The report of a run: results.csv, tables, figures, a page, from the cells and nothing else.
+"""The report of a run: results.csv from the cells, then tables, curves and matrices from it alone.
 
-A missing, damaged or non-finite cell stops it, naming the cell.
+Beside it only what is no measurement: facts.json says how good the judges are, costs/ what it
+cost, and pictures are those in the cells. A missing, damaged or non-finite cell stops the report,
+naming the cell.
 """
 
 from collections.abc import Mapping
@@ -9,20 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.attributes.collect import Measured, collect, to_csv, write_results
-from benchmark.attributes.compare import resample
+from benchmark.attributes.collect import Measured, collect
 from benchmark.attributes.curves import draw_curves, draw_matrices
 from benchmark.attributes.facts import Facts
 from benchmark.attributes.grids import draw_comparison, draw_failure, draw_strengths
 from benchmark.attributes.methods import methods_of
 from benchmark.attributes.page import write_page
+from benchmark.attributes.results import read_results, summaries
+from benchmark.attributes.rows import to_csv, write_results
+from benchmark.attributes.runs import Key, Run
+from benchmark.attributes.samples import sample_sizes
+from benchmark.attributes.seeing import networks_of
 from benchmark.attributes.settings import DIRECTIONS
-from benchmark.attributes.sheet import save_sheet
-from benchmark.attributes.stages import Key, Run
+from benchmark.attributes.sheet import Sheet, save_sheet
 from benchmark.attributes.tables import all_tables
 from benchmark.files import read_json, write_text
 
-__all__ = ["write_report"]
+__all__ = ["write_report", "write_tables"]
 
 _STARS = ("lt_star", "lw_star", "lw")
 
@@ -38,18 +43,39 @@ def write_report(run: Run) -> Path:
         ValueError: Naming a cell that is damaged or not finite.
     """
     measured = collect(run)
-    rows = write_results(measured, run)
-    facts = _facts(run, measured, rows)
-    sheets = all_tables(facts)
-    for sheet in sheets:
-        save_sheet(sheet, run.out / "tables")
-    figures = _figures(run, measured, rows)
+    write_results(measured, run)
+    sheets, figures = write_tables(run)
+    figures += _pictures(run, measured)
     title = f"Attribute editing on {run.domain.name}"
     about = _about(run)
     text = "\n".join([f"# {title}\n", about + "\n", *(sheet.markdown() for sheet in sheets)])
     write_text(run.out / "report.md", text)
     write_page(title, about, sheets, figures, run.out / "report.html")
     return run.out / "report.md"
+
+
+def write_tables(run: Run) -> tuple[list[Sheet], list[tuple[str, Path]]]:
+    """Write summary.csv, tables, curves and matrices from results.csv.
+
+    Returns:
+        The tables, and the figures with their captions.
+
+    Raises:
+        FileNotFoundError: Naming a file that an earlier stage should have left.
+        ValueError: Naming a cell that is missing from results.csv or not finite.
+    """
+    results = read_results(run.out / "results.csv", run.keys)
+    rows = summaries(results)
+    write_text(run.out / "summary.csv", to_csv(rows))
+    sheets = all_tables(_facts(run, results, rows))
+    for sheet in sheets:
+        save_sheet(sheet, run.out / "tables")
+    folder, methods = run.out / "figures", methods_of(run.config)
+    curves = draw_curves(results, run.attributes, run.domain.identities[-1], folder, methods)
+    matrices = draw_matrices(rows, tuple(run.domain.attributes), run.attributes, folder,
+                             run.config.methods)
+    return sheets, [("Fig. 4: what is kept, at equal target change", curves),
+                    ("What else moves", matrices)]
 
 
 def _about(run: Run) -> str:
@@ -67,14 +93,14 @@ def _about(run: Run) -> str:
     )
 
 
-def _facts(run: Run, measured: Mapping[Key, Measured], rows: list[dict[str, Any]]) -> Facts:
+def _facts(run: Run, results: list[dict[str, Any]], rows: list[dict[str, Any]]) -> Facts:
     held = read_json(run.out / "facts.json", "facts.json (stage encode)")
     latent = _latent_accuracy(run)
     scoring, auc = (_scoring(held["judges"], tuple(run.domain.attributes), what)
                     for what in ("accuracy", "auc"))
     return Facts(
         rows=rows,
-        samples=resample(measured, run.config.bootstrap),
+        intervals=Facts.keyed(results),
         methods=methods_of(run.config),
         attributes=run.attributes,
         names=tuple(run.domain.attributes),
@@ -86,6 +112,8 @@ def _facts(run: Run, measured: Mapping[Key, Measured], rows: list[dict[str, Any]
         classifier=latent,
         scoring=scoring,
         auc=auc,
+        networks=tuple(network.name for network in networks_of(run.domain)),
+        samples=sample_sizes(results, rows, run.config, held["edits"]),
     )
 
 
@@ -150,20 +178,14 @@ def _is_of(name: str, method: str, run: Run) -> bool:
     return any(name.startswith(f"{method}_{attribute}_") for attribute in run.attributes)
 
 
-def _figures(
-    run: Run, measured: Mapping[Key, Measured], rows: list[dict[str, Any]]
-) -> list[tuple[str, Path]]:
+def _pictures(run: Run, measured: Mapping[Key, Measured]) -> list[tuple[str, Path]]:
+    """Grids of edited images, of the first seed."""
     folder, seed = run.out / "figures", run.config.seeds[0]
     methods = methods_of(run.config)
     shown = tuple(name for name in methods if name not in ("none", "random"))
-    fast = run.domain.identities[-1]
-    figures = [("Fig. 4: what is kept, at equal target change",
-                draw_curves(measured, run.attributes, fast, folder, methods))]
-    learned = tuple(name for name in run.config.methods)
-    figures.append(("What else moves", draw_matrices(
-        rows, tuple(run.domain.attributes), run.attributes, folder, learned)))
     edits = [(name, direction) for name in run.attributes for direction in DIRECTIONS]
     stars = [name for name in _STARS if name in methods]
+    figures = []
     if stars:
         figures.append(("Fig. 5: without and with what preserves",
                         draw_comparison(measured, edits[:8], seed, stars, folder)))

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-__all__ = ["DIRECTIONS", "LEVELS", "PRESETS", "AttributeConfig", "preset"]
+__all__ = ["DIRECTIONS", "LEVELS", "NEIGHBOURS", "PRESETS", "AttributeConfig", "preset"]
 
 DIRECTIONS = ("add", "remove")
 LEVELS = (0.5, 0.7, 0.9)  # target changes at which methods are compared
+NEIGHBOURS = 5  # of the k-nearest-neighbour distance
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class AttributeConfig:
         largest_d: Where the search for d ends; a method that needs more gets this d and the
             mark "not reached".
         alphas: Number of strengths in [d, 2 d].
+        real_images: Most held-out real codes of the target class whose images FID and KID see.
         slow_images: Test images on which slow identity networks score, at 90 % target change.
         pictured: Test images whose pictures are kept, for the grids.
         classifier_hidden: Hidden widths of the latent classifier.
@@ -34,6 +36,8 @@ class AttributeConfig:
         lw_blur: Blurs among which held-out codes choose, see `LatentWassersteinConfig`.
         lw_rounds: Most rounds of `alternate`.
         bootstrap: Resamples behind each interval.
+        device: "cpu", or "cuda" where there is one.
+        batch: Images drawn and seen at a time.
         own_method: FILE.py:CLASS of the user's own editor, or empty.
         codes: File of the user's codes, for the domain "codes".
         labels: File of their labels.
@@ -51,6 +55,7 @@ class AttributeConfig:
     change_at_d: float = 0.5
     largest_d: float = 4.0
     alphas: int = 10
+    real_images: int = 500
     slow_images: int = 10
     pictured: int = 4
     classifier_hidden: tuple[int, ...] = (512, 256)
@@ -58,6 +63,8 @@ class AttributeConfig:
     lw_blur: tuple[float, ...] = (0.3,)
     lw_rounds: int = 4
     bootstrap: int = 1_000
+    device: str = "cpu"
+    batch: int = 100
     own_method: str = ""
     codes: str = ""
     labels: str = ""
@@ -71,7 +78,8 @@ class AttributeConfig:
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} must differ from each other, got {values}.")
         least = {"alphas": 2, "test_images": 2, "calibration": 2, "train_codes": 20,
-                 "editor_codes": 20, "bootstrap": 1, "pictured": 0, "slow_images": 0}
+                 "editor_codes": 20, "bootstrap": 1, "batch": 1,
+                 "real_images": 4, "pictured": 0, "slow_images": 0}
         for name, smallest in least.items():
             if getattr(self, name) < smallest:
                 raise ValueError(f"{name} must be at least {smallest}, got {getattr(self, name)}.")
@@ -84,8 +92,9 @@ class AttributeConfig:
 _FOUR = ("masculine", "pale_skin", "smiling", "eyeglasses")
 _CHANGES: dict[str, dict[str, Any]] = {
     "smoke": {"seeds": (0,), "train_codes": 6_000, "editor_codes": 3_000, "test_images": 100,
-              "calibration": 60, "alphas": 5, "slow_images": 4, "lw_rounds": 2, "bootstrap": 200},
-    "default": {"test_images": 250, "calibration": 120},
+              "calibration": 60, "alphas": 5, "real_images": 200, "slow_images": 4, "lw_rounds": 2,
+              "bootstrap": 200},
+    "default": {"test_images": 250, "calibration": 120, "real_images": 250},
     "paper": {},
 }
 _OF_DOMAIN: dict[tuple[str, str], dict[str, Any]] = {

@@ -94,6 +94,6 @@ def edit_set(
         wanted=wanted,
         calibration=heldout.w[source[:first]],
         w=heldout.w[tested],
-        index=tested.numpy(),
+        index=tested.cpu().numpy(),
         targets=heldout.w[target],
     )

@@ -1,27 +1,32 @@
-"""The tables of a run, from summary.csv's rows and the resampled cells.
+"""The tables of a run, from results.csv.
 
 `table1` has the paper's layout: means over alpha in [d, 2 d], with the paper's numbers beside.
 All others compare at equal target change by the scoring judge. A level that a method does not
 reach is written "not reached", and means say over how many edits they are.
 """
 
-import numpy as np
-
-from benchmark.attributes.compare import (
-    QUANTITIES,
-    Sampled,
-    difference,
-    interval,
-    mean_over,
+from benchmark.attributes.compare import QUANTITIES
+from benchmark.attributes.details import (
+    behaviour,
+    costs,
+    gap,
+    judges,
+    metrics,
+    realism,
+    rescoring,
+    strengths,
 )
-from benchmark.attributes.details import costs, gap, judges, realism, rescoring, strengths
-from benchmark.attributes.facts import HERO, Facts, mean_of
+from benchmark.attributes.facts import Facts, mean_of
+from benchmark.attributes.rows import AREA, HERO, level_name
 from benchmark.attributes.settings import LEVELS
 from benchmark.attributes.sheet import NOT_REACHED, Sheet, number
 from benchmark.attributes.style import label_of
+from benchmark.bootstrap import Interval
 from benchmark.paper import TABLE_1, TABLE_1_HERE
 
 __all__ = ["all_tables"]
+
+_HIGHEST = level_name(LEVELS[-1])
 
 
 def all_tables(facts: Facts) -> list[Sheet]:
@@ -31,31 +36,18 @@ def all_tables(facts: Facts) -> list[Sheet]:
         tables.append(_table1(facts))
     tables += [_levels(facts)]
     tables += [_per_edit(facts, quantity) for quantity in QUANTITIES]
-    return tables + [make(facts) for make in (gap, realism, rescoring, strengths, judges, costs)]
+    return tables + [
+        make(facts)
+        for make in (gap, realism, behaviour, rescoring, strengths, judges, metrics, costs)
+    ]
 
 
-def _shown(sampled: Sampled | None, *, sign: bool = False) -> str:
-    if sampled is None:
+def _shown(interval: Interval | None, *, sign: bool = False) -> str:
+    if interval is None:
         return NOT_REACHED
-    mean, low, high = interval(sampled)
+    mean, low, high = interval
     form = "+.3f" if sign else ".3f"
     return f"{mean:{form}} [{low:{form}}, {high:{form}}]"
-
-
-def _over_edits(facts: Facts, method: str, level: str, quantity: str) -> list[Sampled]:
-    found = [facts.samples.get((method, edit, level, quantity)) for edit in facts.edits]
-    return [one for one in found if one is not None and np.isfinite(one.point)]
-
-
-def _gains(facts: Facts, other: str, level: str, quantity: str) -> list[Sampled]:
-    """The rival minus another method, on the edits where both reach the level."""
-    gains = []
-    for edit in facts.edits:
-        mine = facts.samples.get((facts.rival or "", edit, level, quantity))
-        theirs = facts.samples.get((other, edit, level, quantity))
-        if mine and theirs and np.isfinite(mine.point - theirs.point):
-            gains.append(difference(mine, theirs))
-    return gains
 
 
 def _tried(facts: Facts, method: str) -> int:
@@ -63,27 +55,29 @@ def _tried(facts: Facts, method: str) -> int:
 
 
 def _equal_change(facts: Facts) -> Sheet:
-    hero = label_of(facts.rival) if facts.rival else "LW"
     rows = []
+    photo = ["identity (photo)"] if "identity_photo" in facts.samples else []
     for method in facts.methods:
-        kept = _over_edits(facts, method, "90", "preservation")
-        same = _over_edits(facts, method, "90", "identity")
-        gains = [_gains(facts, method, "90", name) for name in QUANTITIES]
+        gains = [facts.at(method, _HIGHEST, f"{name}_gain") for name in QUANTITIES]
         own = method == facts.rival or not facts.rival
         rows.append((
-            label_of(method), f"{len(kept)} of {_tried(facts, method)}",
-            _shown(mean_over(kept)), number(mean_of(facts.of(method), "worst_90")),
-            _shown(mean_over(same)),
-            *(number(mean_of(facts.of(method), f"{name} identity_90")) for name in facts.slow),
-            *("" if own else _shown(mean_over(gain), sign=True) if gain else NOT_REACHED
-              for gain in gains),
-            "" if own else str(len(gains[0])),
+            label_of(method),
+            f"{facts.count(method, _HIGHEST, 'edits')} of {_tried(facts, method)}",
+            _shown(facts.at(method, _HIGHEST, "preservation")),
+            number(mean_of(facts.of(method), f"worst_{_HIGHEST}")),
+            _shown(facts.at(method, _HIGHEST, "identity")),
+            *(number(mean_of(facts.of(method), f"identity_photo_{_HIGHEST}")) for _ in photo),
+            *(number(mean_of(facts.of(method), f"{name} identity_{_HIGHEST}"))
+              for name in facts.slow),
+            *("" if own else _shown(gain, sign=True) for gain in gains),
+            "" if own else str(facts.count(method, _HIGHEST, "edits_both")),
         ))
+    hero = label_of(facts.rival or HERO)
     strangers = ", ".join(f"{name} {value:.2f}" for name, value in facts.strangers.items())
     return Sheet(
         "equal_change", "Every method at 90 % target change",
         ("method", "edits reached", "attributes preserved", "worst attribute",
-         f"identity ({facts.fast})", *(f"identity ({name})" for name in facts.slow),
+         f"identity ({facts.fast})", *photo, *(f"identity ({name})" for name in facts.slow),
          f"{hero} − method: preserved", f"{hero} − method: identity", "edits both reach"),
         tuple(rows),
         "Means over the edits (attribute and direction) in which a method reaches 90 % target "
@@ -96,15 +90,15 @@ def _equal_change(facts: Facts) -> Sheet:
 
 def _levels(facts: Facts) -> Sheet:
     rows = []
-    for level in (*(str(round(100 * x)) for x in LEVELS), "area"):
+    for level in (*map(level_name, LEVELS), AREA):
         for method in facts.methods:
-            found = [_over_edits(facts, method, level, name) for name in QUANTITIES]
             rows.append((
-                f"{level} %" if level != "area" else "area 0–90 %", label_of(method),
-                f"{len(found[0])} of {_tried(facts, method)}",
-                *(_shown(mean_over(one)) for one in found),
-                *("" if method == facts.rival else _shown(mean_over(gain), sign=True)
-                  for gain in (_gains(facts, method, level, name) for name in QUANTITIES)),
+                f"{level} %" if level != AREA else "area 0–90 %", label_of(method),
+                f"{facts.count(method, level, 'edits')} of {_tried(facts, method)}",
+                *(_shown(facts.at(method, level, name)) for name in QUANTITIES),
+                *("" if method == facts.rival else
+                  _shown(facts.at(method, level, f"{name}_gain"), sign=True)
+                  for name in QUANTITIES),
             ))
     hero = label_of(facts.rival or HERO)
     return Sheet(
@@ -156,14 +150,12 @@ def _per_edit(facts: Facts, quantity: str) -> Sheet:
     for edit in facts.edits:
         cells = [f"{edit.attribute}, {edit.direction}"]
         for method in facts.methods:
-            one = facts.samples.get((method, edit, "90", quantity))
-            cells.append("" if one is None else number(one.point))
-        gain = [] if facts.rival is None else [
-            difference(facts.samples[facts.rival, edit, "90", quantity],
-                       facts.samples["lt", edit, "90", quantity])
-        ] if ("lt", edit, "90", quantity) in facts.samples else []
-        reached = [one for one in gain if np.isfinite(one.point)]
-        cells.append(_shown(reached[0], sign=True) if reached else NOT_REACHED if gain else "")
+            tried = facts.of(method, attribute=edit.attribute, direction=edit.direction)
+            found = facts.at(method, _HIGHEST, quantity, edit)
+            cells.append("" if not tried else NOT_REACHED if found is None else number(found.mean))
+        both = facts.rival and facts.of("lt")
+        gain = facts.at("lt", _HIGHEST, f"{quantity}_gain", edit)
+        cells.append(_shown(gain, sign=True) if both else "")
         rows.append(tuple(cells))
     named = {"preservation": "Attributes preserved", "identity": f"Identity ({facts.fast})"}
     return Sheet(

@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from benchmark.attributes.runs import Run, Task
 from benchmark.attributes.settings import AttributeConfig
-from benchmark.attributes.stages import Run, Task, perform
+from benchmark.attributes.stages import perform
 
 __all__ = ["PATIENCE", "do_all"]
 

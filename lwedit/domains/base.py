@@ -6,16 +6,17 @@ has a shape of its own (edits start from a number of digits); every other domain
 it, removing it for alpha < 0 from held-out codes that have it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lwedit.latents import LatentSet, Space
 
-__all__ = ["AttributeDomain", "EditTask", "Part"]
+__all__ = ["AttributeDomain", "EditTask", "ImageNetwork", "Part", "Photographed", "Seen"]
 
 Part = Literal["train", "heldout"]
 
@@ -86,4 +87,36 @@ class AttributeDomain(Protocol):
 
         facts()["scoring"]["attributes"][NAME] holds "accuracy", and "auc" where it is known.
         """
+        ...
+
+
+class ImageNetwork(NamedTuple):
+    """A network that images are compared by.
+
+    Attributes:
+        name: As in the columns of results.csv, one word.
+        features: x -> (n, dim), for FID and KID.
+        maps: x -> feature maps, a tensor (n, c, h, w) a layer, for the perceptual distance.
+    """
+
+    name: str
+    features: Callable[[Tensor], Tensor]
+    maps: Callable[[Tensor], Sequence[Tensor]]
+
+
+@runtime_checkable
+class Seen(Protocol):
+    """A domain that says which networks can compare its images; without it they are not."""
+
+    def networks(self) -> tuple[ImageNetwork, ...]:
+        """The scoring judge first, then others."""
+        ...
+
+
+@runtime_checkable
+class Photographed(Protocol):
+    """A domain whose held-out codes are of photos, so that identity can be held against those."""
+
+    def photos(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m channels h w"]:
+        """Photos of held-out codes, by their rows."""
         ...

@@ -10,6 +10,9 @@ with "disc" (rho = 1/2), as attributes of faces do. The other eight are who is s
 Brightness is f / (1 + |f|), so an image can be read back without error: the judges are exact and
 identity is the cosine of the last eight factors. The best edit of attribute k moves f_k alone,
 by the optimal transport map between the two halves of its Gaussian (`TrueEdit`).
+
+A photo of a code shows who is shown as f + e, e ~ N(0, .3^2): what an encoder would lose. Two
+networks compare images: "judge" sees the attributes' factors, "pixels" all twelve.
 """
 
 import hashlib
@@ -17,16 +20,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from lwedit.domains.base import Part
+from lwedit.domains.base import ImageNetwork, Part
 from lwedit.editors import Editor, FitData
 from lwedit.latents import LatentSet, Space
 from lwedit.vocabulary import flatten_codes, unflatten_codes
 
-__all__ = ["CORRELATION", "THRESHOLDS", "ToyDomain", "TrueEdit", "mixing"]
+__all__ = ["CORRELATION", "LOST", "THRESHOLDS", "ToyDomain", "TrueEdit", "mixing"]
 
 ATTRIBUTES = ("disc", "ring", "cross", "bar")
 THRESHOLDS = (0.0, 0.4, 0.0, 0.8)
@@ -35,6 +39,7 @@ _LAYERS, _DIM, _SIDE = 2, 6, 16
 _FACTORS = _LAYERS * _DIM
 _STEEPNESS = 4.0  # of the judge's probability; its verdict is exact whatever this is
 _SEEDS: dict[Part, int] = {"train": 21, "heldout": 22}
+LOST, _PHOTOS = 0.3, 23  # deviation of what a code lacks of its photo; its seed
 
 
 def mixing() -> Float[Tensor, "factors factors"]:
@@ -85,7 +90,7 @@ class ToyDomain:
 
     def factors(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n factors"]:
         """f = A flat(w)."""
-        return flatten_codes(w) @ mixing().T
+        return flatten_codes(w) @ mixing().to(w.device).T
 
     def latents(self, part: Part, *, progress: bool = False) -> LatentSet:
         """Gaussian codes and their exact labels."""
@@ -99,20 +104,38 @@ class ToyDomain:
         self, w: Float[Tensor, "n layers dim"], batch: int = 100
     ) -> Float[Tensor, "n channels h w"]:
         """w -> x, differentiable; black where nothing is drawn."""
-        f = self.factors(w)
+        return self._draw(self.factors(w))
+
+    def photos(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m channels h w"]:
+        """Photos of held-out codes: who is shown is what the code holds and a little more."""
+        rng = torch.Generator().manual_seed(_PHOTOS)
+        lost = LOST * torch.randn(self.sizes[1], _FACTORS, generator=rng)
+        lost[:, : len(ATTRIBUTES)] = 0
+        rows = torch.from_numpy(index)
+        return self._draw(self.factors(self.latents("heldout").w[rows]) + lost[rows])
+
+    def networks(self) -> tuple[ImageNetwork, ...]:
+        """What the judge reads, and what all of the image says."""
+        def judged(x: Tensor) -> Tensor:
+            return self.read(x)[:, : len(ATTRIBUTES)]
+
+        return (ImageNetwork("judge", judged, lambda x: [judged(x)[:, :, None, None]]),
+                ImageNetwork("pixels", self.read, lambda x: [x]))
+
+    def _draw(self, f: Float[Tensor, "n factors"]) -> Float[Tensor, "n channels h w"]:
         ink = (f / (1 + f.abs()) + 1) @ self.stencils.flatten(1).to(f)
         return ink.unflatten(1, self.stencils.shape[1:]) - 1
 
     def read(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n factors"]:
         """The factors that were drawn, by formula: the inverse of `generate`."""
-        places = self.stencils.flatten(1).double()
+        places = self.stencils.flatten(1).to(x.device).double()
         brightness = x.flatten(1).double() @ places.T / places.sum(dim=1)
         return (brightness / (1 - brightness.abs())).to(x)
 
     def score(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n attributes"]:
         """Probabilities whose verdict at 1/2 is exact."""
         f = self.read(x)[:, : len(ATTRIBUTES)]
-        return (_STEEPNESS * (f - torch.tensor(THRESHOLDS))).sigmoid()
+        return (_STEEPNESS * (f - torch.tensor(THRESHOLDS, device=x.device))).sigmoid()
 
     def identity(
         self,
@@ -162,10 +185,10 @@ class TrueEdit(Editor):
 
     def displacement(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
         """H(w)."""
-        a = mixing().double()
+        a = mixing().to(w.device).double()
         k = ATTRIBUTES.index(self.attribute)
         f = flatten_codes(w).double() @ a[k]
-        below = torch.special.ndtr(torch.tensor(THRESHOLDS[k], dtype=torch.float64))
+        below = torch.special.ndtr(torch.tensor(THRESHOLDS[k], dtype=a.dtype, device=a.device))
         rank = torch.special.ndtr(f)
         lacks = rank <= below
         share = torch.where(lacks, rank / below, (rank - below) / (1 - below)).clamp(1e-3, 1 - 1e-3)

@@ -92,6 +92,12 @@ class Editor(ABC):
         self.layers = tuple(layers)
         return self
 
+    def to(self, device: torch.device | str) -> "Editor":
+        """The same editor for codes on another device."""
+        state = {name: part.to(device) for name, part in self.state().items()}
+        moved = type(self).restore(state, self.attribute, self.space)
+        return moved if self.layers is None else moved.restrict(self.layers)
+
     @torch.no_grad()
     def edit(
         self, w: Float[Tensor, "n layers dim"], alpha: float | Float[Tensor, " n"]
@@ -109,14 +115,14 @@ class Editor(ABC):
             ValueError: If the codes have another shape, or codes or strength are not finite.
         """
         self._check(w)
-        strength = torch.as_tensor(alpha, dtype=w.dtype)
+        strength = torch.as_tensor(alpha, dtype=w.dtype, device=w.device)
         if not strength.isfinite().all():
             raise ValueError(f"alpha must be finite, got {alpha}.")
         if strength.ndim and strength.shape != (len(w),):
             raise ValueError(f"alpha must be one number or {len(w)}, got {tuple(strength.shape)}.")
         move = self.displacement(w).to(w.dtype)
         if self.layers is not None:
-            allowed = torch.zeros(w.shape[1], 1, dtype=w.dtype)
+            allowed = torch.zeros(w.shape[1], 1, dtype=w.dtype, device=w.device)
             allowed[list(self.layers)] = 1.0
             move = move * allowed
         return w + strength.reshape(-1, 1, 1) * move
@@ -125,7 +131,8 @@ class Editor(ABC):
         """Write weights.safetensors and editor.json (aside, then renamed)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in self.state().items()}, folder / "weights.tmp")
+        state = {name: part.cpu().contiguous() for name, part in self.state().items()}
+        save_file(state, folder / "weights.tmp")
         about = {"method": self.method, "attribute": self.attribute, "space": asdict(self.space),
                  "layers": self.layers}
         (folder / "editor.tmp").write_text(json.dumps(about, indent=1))

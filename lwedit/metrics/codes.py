@@ -1,6 +1,6 @@
 """How real edited codes look among held-out real codes of the target class.
 
-    nearest   distance to the nearest real target code / that of a real target code   best 1
+    nearest   distance to the k-th nearest real target code / that of a real one      best 1
     Gaussian  W_2^2 between Gaussians fitted to edited and to real target codes       best 0
     norm      |w'| / mean norm of real target codes                                   best 1
 
@@ -21,16 +21,22 @@ __all__ = ["gaussian_distance", "nearest_ratio", "norm_ratio", "target_spread"]
 _MOST_DIMS = 512  # of a covariance; a StyleGAN code has 9216
 
 
-def target_spread(targets: Float[Tensor, "m layers dim"]) -> float:
-    """Mean distance of a real target code to the nearest other one.
+def target_spread(targets: Float[Tensor, "m layers dim"], k: int = 1) -> float:
+    """Mean distance of a real target code to the k-th nearest other one.
+
+    Args:
+        targets: Held-out real codes of the target class.
+        k: Which neighbour.
 
     Raises:
-        ValueError: If there are fewer than two, or all are the same.
+        ValueError: If there are no k others, or all are the same.
     """
-    if len(targets) < 2:
-        raise ValueError(f"targets must be two codes at least, got {len(targets)}.")
+    if len(targets) <= k:
+        fewest = "two" if k == 1 else str(k + 1)
+        raise ValueError(f"targets must be {fewest} codes at least, got {len(targets)}.")
     v = flatten_codes(targets)
-    spread = torch.cdist(v, v).fill_diagonal_(torch.inf).min(dim=1).values.mean().item()
+    apart = torch.cdist(v, v).fill_diagonal_(torch.inf)
+    spread = apart.kthvalue(k, dim=1).values.mean().item()
     if not spread > 0:
         raise ValueError("targets must differ from each other, their nearest distance is 0.")
     return spread
@@ -40,16 +46,18 @@ def nearest_ratio(
     w_edit: Float[Tensor, "n layers dim"],
     targets: Float[Tensor, "m layers dim"],
     spread: float,
+    k: int = 1,
 ) -> Float[Tensor, " n"]:
-    """Distance to the nearest real target code in units of `target_spread`; 1 is best.
+    """Distance to the k-th nearest real target code in units of `target_spread`; 1 is best.
 
     Args:
         w_edit: Edited codes.
         targets: Held-out real codes of the target class.
-        spread: Their `target_spread`.
+        spread: Their `target_spread` for the same k.
+        k: Which neighbour.
     """
     distance = torch.cdist(flatten_codes(w_edit), flatten_codes(targets))
-    return distance.min(dim=1).values / spread
+    return distance.kthvalue(k, dim=1).values / spread
 
 
 def norm_ratio(

@@ -52,7 +52,7 @@ def kept_share(
     Raises:
         ValueError: If k is the only attribute.
     """
-    others = _others(before.shape[1], k)
+    others = _others(before, k)
     return (after == before)[..., others].float().mean(dim=-1)
 
 
@@ -66,7 +66,7 @@ def worst_kept(
         after: Verdicts on edited images.
         k: Target attribute.
     """
-    others = _others(before.shape[1], k)
+    others = _others(before, k)
     kept = (after == before)[..., others].float().mean(dim=-2)
     least = kept.min(dim=-1)
     return Worst(least.values, others[least.indices])
@@ -92,8 +92,8 @@ def adversarial_gap(
     return latent.float().mean(dim=-1) - image.float().mean(dim=-1)
 
 
-def _others(attributes: int, k: int) -> Int64[Tensor, " others"]:
-    if attributes < 2:
+def _others(before: Bool[Tensor, "n attributes"], k: int) -> Int64[Tensor, " others"]:
+    if before.shape[1] < 2:
         raise ValueError("before must hold an attribute besides the target, got one column.")
-    index = torch.arange(attributes)
+    index = torch.arange(before.shape[1], device=before.device)
     return index[index != k]

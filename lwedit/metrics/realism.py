@@ -5,8 +5,8 @@
 
 Both are 0 for equal distributions and grow from there; KID may be slightly negative, and FID is
 biased upwards on small samples, so a table gives both between two halves of real images too.
-Here the features are those of a judge of digits, not Inception's: the numbers compare with each
-other and with nothing published. FID must agree with `ot.bures_wasserstein` of POT, squared.
+The features are those of a judge, not Inception's: the numbers compare with each other and with
+nothing published. FID must agree with `ot.bures_wasserstein` of POT, squared.
 """
 
 from jaxtyping import Float

@@ -43,7 +43,7 @@ def ssim(
 
 def _blur(x: Float[Tensor, "m 1 h w"]) -> Float[Tensor, "m 1 h2 w2"]:
     """Mean under the window, down and then across."""
-    offset = torch.arange(_SIDE, dtype=x.dtype) - _SIDE // 2
+    offset = torch.arange(_SIDE, dtype=x.dtype, device=x.device) - _SIDE // 2
     taps = (-(offset**2) / (2 * _DEVIATION**2)).exp()
     taps = taps / taps.sum()
     x = functional.conv2d(x, taps.reshape(1, 1, -1, 1))

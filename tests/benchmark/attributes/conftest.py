@@ -47,7 +47,7 @@ def finish():
 def finished(config, tmp_path_factory):
     """The run, with its report."""
     from benchmark.attributes.report import write_report
-    from benchmark.attributes.stages import Run
+    from benchmark.attributes.runs import Run
     from benchmark.folder import open_run
 
     run = Run(config, tmp_path_factory.mktemp("toy"))
@@ -59,7 +59,7 @@ def finished(config, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished_small(small, tmp_path_factory):
-    from benchmark.attributes.stages import Run
+    from benchmark.attributes.runs import Run
 
     run = Run(small, tmp_path_factory.mktemp("small"))
     perform_all(run)

@@ -197,7 +197,8 @@ def test_a_full_disk_loses_nothing(finished_small, capsys, tmp_path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("benchmark.files.np.savez_compressed", full)
-    from benchmark.attributes.stages import Run, tasks_of
+    from benchmark.attributes.runs import Run
+    from benchmark.attributes.stages import tasks_of
     from benchmark.attributes.workers import do_all
 
     again = Run(finished_small.config, out)

@@ -12,7 +12,7 @@ from benchmark.attributes.compare import (
     mean_over,
     resample,
 )
-from benchmark.attributes.stages import Key
+from benchmark.attributes.runs import Key
 
 EDIT = Edit("smile", "add")
 

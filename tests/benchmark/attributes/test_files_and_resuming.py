@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from benchmark.attributes.cells import load_cell, save_cell
-from benchmark.attributes.collect import collect, write_results
-from benchmark.attributes.stages import Key, Run, tasks_of
+from benchmark.attributes.collect import collect
+from benchmark.attributes.rows import write_results
+from benchmark.attributes.runs import Key, Run
+from benchmark.attributes.stages import tasks_of
 from benchmark.attributes.workers import do_all
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,8 +22,7 @@ STAGES = ("encode", "classify", "fit", "edit", "score")
 
 
 def results(run):
-    write_results(collect(run), run)
-    return [(run.out / name).read_bytes() for name in ("results.csv", "summary.csv")]
+    return write_results(collect(run), run).read_bytes()
 
 
 @pytest.fixture
