@@ -14,7 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gradio as gr
 import torch
 
-from demo import about, benchmark_tab, digits_tab, faces_tab, programs
+from demo import about, benchmark_tab, digits_tab, faces_tab, photos, photos_tab, programs
 from demo.cards import html
 from demo.pictures import MAX_BYTES
 from demo.style import CSS, HEAD, theme
@@ -31,6 +31,9 @@ def page() -> gr.Blocks:
                 faces_tab.build(blocks)
             with gr.Tab("Digits"):
                 digits_tab.build(blocks)
+            if photos.available():
+                with gr.Tab("Photos (FFHQ)"):
+                    photos_tab.build()
             with gr.Tab("Benchmark"):
                 benchmark_tab.build(blocks)
             with gr.Tab("About"):

@@ -2,11 +2,14 @@
 
 import gradio as gr
 
+from demo import photos
 from demo.cards import html
 from demo.programs import SNIPPET
 from demo.style import METHODS_IN_WORDS
+from lwedit.domains.ffhq import guide, missing
+from lwedit.domains.ffhq.files import CODES, LABELS
 
-__all__ = ["HERO", "build"]
+__all__ = ["HERO", "build", "ffhq_words"]
 
 _LEGEND = "".join(
     f'<li><span class="badge {method}">{name}</span> {text}</li>'
@@ -95,20 +98,48 @@ Latent Space of GANs*.
 
 ### What it is not for
 
-- **Not for real people.** Nobody here exists, no photo can be sent to the faces, and an edit says
-  nothing about a person. Attributes such as “masculine” or “pale skin” are what annotators saw in
-  64-pixel pictures, not facts about anyone.
+- **Not for real people.** Nobody in the tab of faces exists, no photo can be sent to it, and an
+  edit says nothing about a person. Attributes such as “masculine” or “pale skin” are what
+  annotators saw in 64-pixel pictures, not facts about anyone. Where there is a tab for photos, it
+  is for photos of people who agreed to it.
 - **Not for decisions** about people, identification, or making pictures of someone pass as real.
 - **Not evidence about faces in general**: generator and labels carry the biases of their data, and
   the judges err; their accuracy stands in every table of the benchmark.
-
-### FFHQ
-
-1024-pixel faces need StyleGAN2 weights whose licence does not let this project ship them, so no tab
-for them is shown here. NVIDIA publishes the generator (`stylegan2-ffhq-config-f`), the authors of
-pSp and e4e publish encoders; both are for non-commercial use, and are read only after conversion
-to safetensors.
 """
+_HOW = """Then, in this folder:
+
+```
+python -m lwedit.domains.ffhq convert psp_ffhq_encode.pt     # generator and encoder
+python -m demo.fit_editors ffhq                              # editors, on the codes
+```
+
+The files go to the folder named by `$LWEDIT_FFHQ`, `.cache/lwedit/ffhq` unless set; checkpoints are
+read without running what is in them, and nothing is downloaded for you. Authors publish no hashes:
+those above are what other public repositories record for the same file.
+"""
+
+
+def ffhq_words() -> str:
+    """What is here of the domain of photos, and the way to get the rest, as Markdown."""
+    lacking = missing()
+    if lacking:
+        names = " and ".join(f"`{name}`" for name in lacking)
+        return (
+            "### FFHQ: photos of 1024 pixels\n\nStyleGAN2's weights have a licence that does not "
+            f"let this project ship them, and {names} {'are' if len(lacking) > 1 else 'is'} not "
+            "here, so there is no tab for photos. Each of these has what is missing:\n\n"
+            f"{guide(lacking)}\n\nTo edit, codes with labels are needed too:\n\n"
+            f"{guide((CODES, LABELS))}\n\n{_HOW}"
+        )
+    if not photos.editable():
+        return (
+            "### FFHQ: photos of 1024 pixels\n\nThe tab *Photos (FFHQ)* encodes photos. To edit "
+            f"them, codes with labels are needed:\n\n{guide((CODES, LABELS))}\n\n{_HOW}"
+        )
+    return (
+        "### FFHQ: photos of 1024 pixels\n\nThe tab *Photos (FFHQ)* uses weights that were put "
+        "here by whoever runs this page; they are for non-commercial use."
+    )
 
 
 def build() -> None:
@@ -116,6 +147,7 @@ def build() -> None:
     html(_drawing())
     gr.Markdown(_METHOD, elem_classes="prose-card")
     gr.Markdown(_LICENCES, elem_classes="prose-card")
+    gr.Markdown(ffhq_words(), elem_classes="prose-card")
     gr.Markdown("### From a program\nEvery edit on this page is an endpoint with types and a "
                 "description (the link *Use via API* at the bottom); `examples/client.py` is a "
                 "whole example.", elem_classes="note")

@@ -4,6 +4,8 @@
     assets/app/DOMAIN/classifier.safetensors    F
     assets/app/DOMAIN/METHOD.safetensors        one editor an attribute, tensors "ATTRIBUTE/NAME"
 
+(for ffhq, whose weights the user brings, the folder `editors` beside those weights).
+
 Tensors are kept in float16: the page edits with the rounded maps, and `python -m demo.fit_editors`
 measures the units of strength on them after rounding. A bundle names the generator in whose space
 it was fitted and the hash of each of its files, so it is refused, with the command that makes it
@@ -25,7 +27,7 @@ from lwedit.classifier import LatentClassifier
 from lwedit.editors import Editor
 from lwedit.latents import Space, hash_state
 
-__all__ = ["BUNDLES", "REFIT", "Bundle", "Unit"]
+__all__ = ["BUNDLES", "REFIT", "Bundle", "Unit", "attributes_in"]
 
 BUNDLES = Path(__file__).resolve().parents[1] / "assets" / "app"
 REFIT = "python -m demo.fit_editors {}"
@@ -103,18 +105,20 @@ class Bundle:
         temporary.replace(folder / "bundle.json")
 
     @classmethod
-    def load(cls, folder: Path, space: Space) -> "Bundle":
+    def load(cls, folder: Path, space: Space, domain: str | None = None) -> "Bundle":
         """Read what `save` wrote.
 
         Args:
             folder: Folder of one domain.
             space: Space of the codes to be edited.
+            domain: Its name; that of the folder if None.
 
         Raises:
             ValueError: If a file is missing, damaged, of another fit, or of another space; the
                 message ends with the command that makes the bundle anew.
         """
-        remedy = f"Fit the editors again: {REFIT.format(folder.name)}"
+        domain = folder.name if domain is None else domain
+        remedy = f"Fit the editors again: {REFIT.format(domain)}"
         try:
             about = json.loads((folder / "bundle.json").read_text())
             space.require(Space(**about["space"]))
@@ -135,11 +139,19 @@ class Bundle:
             }
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
             raise ValueError(
-                f"The saved editors in assets/app/{folder.name} do not belong to these weights "
-                f"({error}). {remedy}"
+                f"The saved editors of {domain} do not belong to these weights ({error}). {remedy}"
             ) from error
         classifier.eval().requires_grad_(False)
         return cls(space, classifier, editors, units, about["facts"])
+
+
+def attributes_in(folder: Path) -> tuple[str, ...]:
+    """What can be edited, without reading an editor; nothing where there is no whole bundle."""
+    try:
+        units = json.loads((folder / "bundle.json").read_text())["units"]
+        return tuple(next(iter(units.values())))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, AttributeError):
+        return ()
 
 
 def _read(folder: Path, name: str, expected: str) -> dict[str, Tensor]:

@@ -61,6 +61,7 @@ class Card(NamedTuple):
         foot: Small print.
         before: What the wipe shows, if there is one.
         wide: Whether it takes a whole row on a phone.
+        side: Pixels a side of the picture, as saved.
     """
 
     kind: str
@@ -72,15 +73,16 @@ class Card(NamedTuple):
     foot: str = ""
     before: UInt8[np.ndarray, "channels h w"] | None = None
     wide: bool = False
+    side: int = _SIDE
 
     def html(self) -> str:
         """The card."""
         title, subtitle = METHODS_IN_WORDS.get(self.kind, (self.title, self.subtitle))
-        picture = _uri(self.pixels, _SIDE)
-        images = f'<img src="{picture}" alt="{escape(self.alt)}" width="{_SIDE}" height="{_SIDE}">'
+        picture, side = _uri(self.pixels, self.side), self.side
+        images = f'<img src="{picture}" alt="{escape(self.alt)}" width="{side}" height="{side}">'
         wipe = '<div class="wipe"></div>'
         if self.before is not None:
-            images += f'<img class="before" src="{_uri(self.before, _SIDE)}" alt="">'
+            images += f'<img class="before" src="{_uri(self.before, side)}" alt="">'
             wipe = (
                 '<label class="wipe"><span>after</span><input type="range" min="0" max="100" '
                 f'value="0" aria-label="{title}: slide to lay the original over the edit" '

@@ -141,7 +141,7 @@ def compare(pixels: Pixels, steps: Sequence[Step]) -> dict[str, DigitReading]:
         place = studio("digits")
         check_steps(steps, tuple(task.attribute for task in place.domain.tasks))
         before = _source(pixels)
-        edited = [place.edit(before.w, method, steps) for method in METHODS_SHOWN]
+        edited = list(place.edit_by_all(before.w, before.x, steps).values())
         x, w = (torch.cat([getattr(one, name) for one in edited]) for name in ("x", "w"))
         readings = _read(x, w)
         return {
@@ -183,6 +183,7 @@ def strip(pixels: Pixels, steps: Sequence[Step], step: Step) -> dict[str, DigitS
 
 class _Source(NamedTuple):
     w: Float[Tensor, "1 layers dim"]
+    x: Float[Tensor, "1 1 h w"]
     image: DigitReading
     reading: DigitReading
 
@@ -197,7 +198,8 @@ def _encoded(data: bytes, shape: tuple[int, int, int]) -> _Source:
     pixels = np.frombuffer(data, np.uint8).reshape(1, *shape).copy()
     x = to_unit_range(pixels)
     w = place.domain.encoder.encode(x)
-    return _Source(w, _read(x, w)[0], _read(place.domain.generate(w), w)[0])
+    drawn = place.domain.generate(w)
+    return _Source(w, drawn, _read(x, w)[0], _read(drawn, w)[0])
 
 
 def _read(

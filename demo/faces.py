@@ -99,7 +99,7 @@ def compare(seed: int, steps: Sequence[Step]) -> dict[str, FaceReading]:
         place = studio("faces")
         check_steps(steps, place.domain.editable)
         before = _face(check_seed(seed))
-        edited = [place.edit(before.w, method, steps) for method in METHODS_SHOWN]
+        edited = list(place.edit_by_all(before.w, before.x, steps).values())
         x = torch.cat([one.x for one in edited])
         w = torch.cat([one.w for one in edited])
         judge, latent = place.domain.score(x), place.latent(w)

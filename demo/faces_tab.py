@@ -132,7 +132,8 @@ def _method_card(
         meter(f"judge: {words(attribute)}", after.judge[attribute],
               f"{percent(before.judge[attribute])} → {percent(after.judge[attribute])}"),
         f"<p>Also changed: {others}</p>",
-        meter("identity kept", after.identity, f"{after.identity:.2f}", mark=strangers),
+        meter("identity kept", after.identity, _likeness(after.identity, strangers),
+              mark=strangers),
     ]
     alpha = "α " + ", ".join(f"{value:+.2f}" for value in after.alpha) if after.alpha else "no edit"
     alt = f"The face edited by {method.upper()}: {words(attribute)} {said[judge]}"
@@ -142,11 +143,15 @@ def _method_card(
     )
 
 
+def _likeness(value: float, strangers: float | None) -> str:
+    return f"{value:.2f}" if strangers is None else f"{value:.2f} (strangers {strangers:.2f})"
+
+
 def _stranger_likeness() -> float | None:
     """Likeness of two different faces by the measure shown, where the judges' report has it."""
     domain = studio("faces").domain
-    known = domain.facts().get("strangers", {})
-    value = known.get(domain.identities[-1]) if isinstance(known, dict) else None
+    known = domain.facts().get("identity", {}).get(domain.identities[-1], {})
+    value = known.get("strangers") if isinstance(known, dict) else None
     return float(value) if isinstance(value, int | float) else None
 
 

@@ -1,18 +1,21 @@
 """Command: fit the editors that the page starts with.
 
     python -m demo.fit_editors digits faces
+    python -m demo.fit_editors ffhq --attributes Eyeglasses Smiling
 
 For each domain: codes with labels, one latent classifier on nine tenths of them, LW and LT for
 every edit on the page, and the unit of strength of each, the alpha at which half of the edits
 succeed. For faces the image judge says whether they do, so methods are compared at equal change.
 For digits the latent classifier does, and what the image then shows is the paper's Table 2.
-The editors are those of the benchmark with fewer codes, so that a domain takes minutes on one core;
-the numbers to quote are the benchmark's. The result is `assets/app/DOMAIN` (see `demo.bundles`).
+For ffhq, whose images take seconds each, the latent classifier does too. The editors are those of
+the benchmark with fewer codes, so that a domain takes minutes on one core; the numbers to quote are
+the benchmark's. The result is `assets/app/DOMAIN`, for ffhq `editors` beside its weights (see
+`demo.bundles`).
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,14 +28,17 @@ from demo.bundles import BUNDLES, Bundle, Unit
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.domains import AttributeDomain, DigitsDomain, FacesDomain
 from lwedit.domains.digits import labels
+from lwedit.domains.ffhq import FfhqDomain
+from lwedit.domains.ffhq.files import EDITORS
 from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
 from lwedit.latents import LatentSet
 from lwedit.memory import keep_freed_memory
 
-__all__ = ["fit_digits", "fit_faces", "main", "unit_of"]
+__all__ = ["fit_digits", "fit_faces", "fit_ffhq", "main", "unit_of"]
 
 PAGE_METHODS = ("lt", "lw")
-CODES = {"digits": 5_000, "faces": 10_000}
+CODES = {"digits": 5_000, "faces": 10_000, "ffhq": 10_000}
+FFHQ_ATTRIBUTES = ("Eyeglasses", "Smiling", "Male", "Young", "No_Beard", "Bangs", "Blond_Hair")
 SETTINGS = LatentWassersteinConfig(blur=(0.3,), rounds=4, most_codes=2_500, held_out=500)
 # As in the benchmark: the layers that draw where things are, and no attribute to preserve.
 DIGITS_SETTINGS = replace(SETTINGS, blur=(0.15,), lam=0.0, layers=(0, 1, 2, 3))
@@ -46,24 +52,30 @@ def main(arguments: list[str] | None = None) -> None:
     """Fit and write the bundles of the domains named."""
     parser = argparse.ArgumentParser(prog="python -m demo.fit_editors")
     parser.add_argument("domains", nargs="*", default=["digits", "faces"],
-                        help="digits, faces; both unless given")
+                        help="digits, faces, ffhq; the first two unless given")
     parser.add_argument("--codes", type=int, help=f"training codes of a domain; default {CODES}")
-    parser.add_argument("--out", type=Path, default=BUNDLES)
+    parser.add_argument("--attributes", nargs="+", default=FFHQ_ATTRIBUTES,
+                        help="of ffhq, by CelebA's names; more take more time and space")
+    parser.add_argument("--out", type=Path, help="folder of the domains' folders")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     keep_freed_memory()
     for name in args.domains:
-        if name not in ("digits", "faces"):
-            parser.error(f"argument domains: must be digits or faces, got {name!r}")
+        if name not in CODES:
+            parser.error(f"argument domains: must be digits, faces or ffhq, got {name!r}")
         start = time.perf_counter()
-        codes = args.codes or CODES[name]
+        codes, folder = args.codes or CODES[name], (args.out or BUNDLES) / name
         if name == "digits":
             bundle = fit_digits(DigitsDomain.load(), codes)
-        else:
+        elif name == "faces":
             bundle = fit_faces(FacesDomain.load(), codes)
+        else:
+            domain = FfhqDomain.load()
+            bundle = fit_ffhq(domain, codes, args.attributes)
+            folder = folder if args.out else domain.folder / EDITORS
         bundle.facts["seconds"] = round(time.perf_counter() - start, 1)
-        bundle.save(args.out / name)
+        bundle.save(folder)
 
 
 def fit_digits(domain: DigitsDomain, codes: int) -> Bundle:
@@ -98,6 +110,25 @@ def fit_faces(domain: AttributeDomain, codes: int) -> Bundle:
         return domain.score(domain.generate(w))[:, domain.attributes.index(attribute)] > 0.5
 
     return _fit(latents, dict.fromkeys(domain.editable, everything), seen, SETTINGS)
+
+
+def fit_ffhq(domain: FfhqDomain, codes: int, attributes: Sequence[str]) -> Bundle:
+    """An editor for each attribute asked for.
+
+    Args:
+        domain: Weights, codes and labels that the user brought.
+        codes: How many of the training codes are used.
+        attributes: By CelebA's names.
+
+    Raises:
+        ValueError: If an attribute is unknown, or too rare among the labels.
+    """
+    for name in attributes:
+        if name not in domain.editable:
+            raise ValueError(f"attributes must be some of {domain.editable}, got {name!r}.")
+    latents = domain.latents("train", most=codes)
+    everything = torch.ones(len(latents), dtype=torch.bool)
+    return _fit(latents, dict.fromkeys(attributes, everything), None, SETTINGS)
 
 
 def _fit(

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["MAX_BYTES", "data_uri", "enlarge", "read_data_uri", "read_picture"]
+__all__ = ["MAX_BYTES", "data_uri", "enlarge", "read_data_uri", "read_photo", "read_picture"]
 
 MAX_BYTES = 20 * 2**20
 _MAX_PIXELS = 40_000_000
@@ -52,6 +52,18 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "h w"]:
     Raises:
         ValueError: In plain words, if it is too large, too small, animated or no picture.
     """
+    return _grey(read_photo(path))
+
+
+def read_photo(path: Path) -> Image.Image:
+    """A picture that a person sent, in colour, on white where it is transparent.
+
+    Args:
+        path: Where the upload lies.
+
+    Raises:
+        ValueError: In plain words, as for `read_picture`.
+    """
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ValueError(f"The file has {size / 2**20:.0f} MB; at most 20 MB are read.")
@@ -71,10 +83,14 @@ def read_data_uri(text: str) -> UInt8[np.ndarray, "h w"]:
         content = base64.b64decode(body, validate=True)
     except ValueError as error:
         raise ValueError("The drawing is not a picture that can be read.") from error
-    return _read(io.BytesIO(content))
+    return _grey(_read(io.BytesIO(content)))
 
 
-def _read(file: Path | io.BytesIO) -> UInt8[np.ndarray, "h w"]:
+def _grey(image: Image.Image) -> UInt8[np.ndarray, "h w"]:
+    return np.asarray(image.convert("L"))
+
+
+def _read(file: Path | io.BytesIO) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -88,8 +104,8 @@ def _read(file: Path | io.BytesIO) -> UInt8[np.ndarray, "h w"]:
         ) from error
 
 
-def _still(image: Image.Image) -> UInt8[np.ndarray, "h w"]:
-    """An opened picture in grey, on white where it is transparent, turned as its camera says.
+def _still(image: Image.Image) -> Image.Image:
+    """An opened picture in RGB, on white where it is transparent, turned as its camera says.
 
     Raises:
         ValueError: In plain words, if its header promises what is not read.
@@ -109,4 +125,4 @@ def _still(image: Image.Image) -> UInt8[np.ndarray, "h w"]:
     if "A" in turned.getbands() or "transparency" in turned.info:
         layer = turned.convert("RGBA")
         turned = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    return np.asarray(turned.convert("RGB").convert("L"))
+    return turned.convert("RGB")

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from demo.bundles import BUNDLES, Bundle
 from lwedit.domains import DigitsDomain, FacesDomain
+from lwedit.domains.ffhq import FfhqDomain
+from lwedit.domains.ffhq.files import EDITORS
 
 __all__ = [
     "LOCK",
@@ -72,21 +74,47 @@ class Studio:
 
     Attributes:
         domain: Generator and judges.
-        bundle: Editors, units and latent classifier.
+        bundle: Editors, units and latent classifier; None where none were fitted yet, in ffhq.
     """
 
     domain: Any
-    bundle: Bundle
+    bundle: Bundle | None
 
-    def edit(self, w: Float[Tensor, "1 layers dim"], method: str, steps: Sequence[Step]) -> Edited:
-        """w' after all steps, in turn, and its image."""
+    def edit_by_all(
+        self, w: Float[Tensor, "1 layers dim"], x: Float[Tensor, "1 channels h w"],
+        steps: Sequence[Step],
+    ) -> dict[str, Edited]:
+        """w' after all steps, in turn, and its image, by each method.
+
+        The images are drawn as one batch, a third faster than one by one on a processor; each
+        method is given its own editing and its share of the drawing.
+
+        Args:
+            w: A code.
+            x: Its image, which is returned as it is where no step is asked for.
+            steps: Edits, in turn.
+        """
+        if not steps:
+            return {method: Edited(w, x, (), 0.0) for method in METHODS_SHOWN}
+        made = [self._moved(w, method, steps) for method in METHODS_SHOWN]
         start = time.perf_counter()
-        alphas = []
+        drawn = self.domain.generate(torch.cat([code for code, *_ in made])).split(1)
+        share = 1000 * (time.perf_counter() - start) / len(made)
+        return {
+            method: Edited(code, image, alphas, milliseconds + share)
+            for method, image, (code, alphas, milliseconds)
+            in zip(METHODS_SHOWN, drawn, made, strict=True)
+        }
+
+    def _moved(
+        self, w: Float[Tensor, "1 layers dim"], method: str, steps: Sequence[Step]
+    ) -> tuple[Float[Tensor, "1 layers dim"], tuple[float, ...], float]:
+        """The code after all steps of a method, their alphas, and milliseconds."""
+        start, alphas = time.perf_counter(), []
         for step in steps:
             w, alpha = self.move(w, method, step)
             alphas.append(alpha)
-        x = self.domain.generate(w)
-        return Edited(w, x, tuple(alphas), 1000 * (time.perf_counter() - start))
+        return w, tuple(alphas), 1000 * (time.perf_counter() - start)
 
     def move(
         self, w: Float[Tensor, "1 layers dim"], method: str, step: Step
@@ -115,7 +143,7 @@ def studio(name: str) -> Studio:
     """The studio of a domain, read once.
 
     Args:
-        name: "digits" or "faces".
+        name: "digits", "faces" or "ffhq".
 
     Raises:
         ValueError: In plain words, with the command that mends it, if weights or editors are
@@ -125,13 +153,18 @@ def studio(name: str) -> Studio:
         return _open(name)
 
 
-_DOMAINS: dict[str, Callable[[], Any]] = {"digits": DigitsDomain.load, "faces": FacesDomain.load}
+_DOMAINS: dict[str, Callable[[], Any]] = {
+    "digits": DigitsDomain.load, "faces": FacesDomain.load, "ffhq": FfhqDomain.load,
+}
 
 
 @cache
 def _open(name: str) -> Studio:
     domain = _DOMAINS[name]()
-    return Studio(domain, Bundle.load(BUNDLES / name, domain.space))
+    folder = domain.folder / EDITORS if name == "ffhq" else BUNDLES / name
+    if name == "ffhq" and not folder.exists():
+        return Studio(domain, None)
+    return Studio(domain, Bundle.load(folder, domain.space, name))
 
 
 def is_whole(value: object, last: int) -> bool:

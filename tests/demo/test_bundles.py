@@ -106,4 +106,4 @@ def test_a_strength_becomes_alpha_in_the_unit_of_its_direction():
 def test_an_unknown_domain_is_a_usage_error(capsys):
     with pytest.raises(SystemExit):
         main(["cats"])
-    assert "must be digits or faces, got 'cats'" in capsys.readouterr().err
+    assert "must be digits, faces or ffhq, got 'cats'" in capsys.readouterr().err

@@ -102,3 +102,21 @@ def test_keep_undo_and_reset(tab):
 def test_a_strange_strength_is_a_notice_not_a_crash(tab):
     assert "The strength must be a number" in faces_tab.compare_html(1, [], "disc", float("nan"))
     assert "The seed must be" in faces_tab.compare_html(None, [], "disc", 1.0)
+
+
+def test_the_tick_of_identity_is_where_the_judges_report_has_strangers(tab, monkeypatch):
+    measure = tab.domain.identities[-1]
+    assert faces_tab._stranger_likeness() is None  # the toy has no report
+    assert "strangers" not in faces_tab.compare_html(1, [], "disc", 1.0)
+    report = {"identity": {"faces": 60, measure: {"strangers": 0.31, "mirrored": 0.85}}}
+    monkeypatch.setattr(type(tab.domain), "facts", lambda self: report)
+    html = faces_tab.compare_html(1, [], "disc", 1.0)
+    assert html.count("(strangers 0.31)") == 2
+    assert html.count('<u style="left:31%">') == 2
+
+
+def test_the_shipped_judges_report_has_strangers_under_that_key():
+    from lwedit.domains import FacesDomain
+
+    domain = FacesDomain.load()
+    assert 0 < domain.facts()["identity"][domain.identities[-1]]["strangers"] < 1
