@@ -4,6 +4,11 @@
 pass saw in the image of each, `labels_second.csv` what a second, independent pass saw in 240 of
 them. Faces too dark or broken to judge are marked unclear and left out. `split_faces` deals the
 rest to the judge that names, the judge that scores, and a part that neither ever sees.
+
+Four other annotators read 2,304 codes of a second seed, `labels_more.csv`, and 192 of the first
+seed's again, `labels_check.csv`, which tells how far their eyes agree with the first ones'.
+`with_more` deals their faces to the two judges and leaves what `split_faces` dealt as it was: what
+is held out stays as it was labelled before.
 """
 
 import csv
@@ -11,21 +16,33 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-__all__ = ["Agreement", "FaceLabels", "agreement", "load_face_labels", "split_faces"]
+__all__ = [
+    "Agreement",
+    "FaceLabels",
+    "agreement",
+    "by_first_annotators",
+    "face_codes",
+    "load_face_labels",
+    "load_parts",
+    "split_faces",
+    "with_more",
+]
 
-_SEED, _DRAWN, _DIM = 20231121, 2560, 100
+_SEEDS = (20231121, 20261124)  # of the first annotators' faces, and of those labelled later
+_DRAWN, _DIM = 2560, 100
 _SPLIT_SEED = 2026
 _SHARES = {"heldout": 0.2, "naming": 0.3, "scoring": 0.5}
+_NAMING_OF_MORE = 1 / 3  # the rest is the scoring judge's
 
 
 class FaceLabels(NamedTuple):
     """Codes of faces and what was seen in their images.
 
     Attributes:
-        index: Row of the face among all that were drawn.
+        index: Row of the face among all that were drawn, those of the second seed after the first.
         z: Codes.
         y: Labels in {0, 1}.
     """
@@ -53,16 +70,19 @@ class Agreement(NamedTuple):
     balanced: float
 
 
-def load_face_labels(path: Path, attributes: tuple[str, ...]) -> FaceLabels:
-    """Clear faces of labels.csv or labels_second.csv with their codes.
+def load_face_labels(path: Path, attributes: tuple[str, ...], draw: int = 0) -> FaceLabels:
+    """Clear faces of a table of labels with their codes.
 
     Args:
         path: A table with columns `index`, `unclear` and one an attribute.
         attributes: Columns wanted, in order.
+        draw: Whose rows `index` names: 0 for the first seed, 1 for that of labels_more.csv.
 
     Raises:
-        ValueError: If a column is missing, a label is not 0 or 1, or an index is out of range.
+        ValueError: If a column is missing, a label is not 0 or 1, an index is out of range or
+            there twice, or there is no such draw.
     """
+    z = face_codes(draw)
     try:
         with Path(path).open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["unclear"] == "0"]
@@ -72,11 +92,20 @@ def load_face_labels(path: Path, attributes: tuple[str, ...]) -> FaceLabels:
         raise ValueError(f"{path} must label faces with 0 and 1: {error}") from error
     if not len(index) or index.min() < 0 or index.max() >= _DRAWN or y.min() < 0 or y.max() > 1:
         raise ValueError(f"{path} must label faces 0 to {_DRAWN - 1} with 0 and 1.")
-    return FaceLabels(index, _codes()[index], y)
+    if len(index.unique()) < len(index):
+        raise ValueError(f"{path} must label faces once each, {len(index)} rows name fewer.")
+    return FaceLabels(index + draw * _DRAWN, z[index], y)
 
 
-def _codes() -> Float[Tensor, "drawn dim"]:
-    return torch.randn(_DRAWN, _DIM, generator=torch.Generator().manual_seed(_SEED))
+def face_codes(draw: int) -> Float[Tensor, "drawn dim"]:
+    """Codes of the faces that were shown to the first annotators (0), or to those after (1).
+
+    Raises:
+        ValueError: If there is no such draw.
+    """
+    if draw not in range(len(_SEEDS)):
+        raise ValueError(f"draw must be 0 or 1, got {draw}.")
+    return torch.randn(_DRAWN, _DIM, generator=torch.Generator().manual_seed(_SEEDS[draw]))
 
 
 def split_faces(labels: FaceLabels) -> dict[str, FaceLabels]:
@@ -89,6 +118,33 @@ def split_faces(labels: FaceLabels) -> dict[str, FaceLabels]:
         parts[name] = labels.rows(order[start:stop])
         start = stop
     return parts
+
+
+def with_more(parts: dict[str, FaceLabels], more: FaceLabels) -> dict[str, FaceLabels]:
+    """Further faces behind those of the naming and the scoring part, none for what is held out."""
+    order = torch.randperm(len(more.index), generator=torch.Generator().manual_seed(_SPLIT_SEED))
+    cut = int(_NAMING_OF_MORE * len(order))
+    dealt = {"naming": more.rows(order[:cut]), "scoring": more.rows(order[cut:])}
+    return parts | {
+        name: FaceLabels(*(torch.cat(pair) for pair in zip(parts[name], part, strict=True)))
+        for name, part in dealt.items()
+    }
+
+
+def load_parts(assets: Path, attributes: tuple[str, ...]) -> dict[str, FaceLabels]:
+    """What each judge learns from and what is held out, from both tables in a folder.
+
+    Args:
+        assets: Folder with labels.csv and labels_more.csv.
+        attributes: Columns wanted, in order.
+    """
+    parts = split_faces(load_face_labels(assets / "labels.csv", attributes))
+    return with_more(parts, load_face_labels(assets / "labels_more.csv", attributes, draw=1))
+
+
+def by_first_annotators(labels: FaceLabels) -> Bool[Tensor, " n"]:
+    """Whether each face is one of labels.csv."""
+    return labels.index < _DRAWN
 
 
 def agreement(first: FaceLabels, second: FaceLabels) -> list[Agreement]:
