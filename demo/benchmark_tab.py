@@ -37,10 +37,11 @@ def build(page: gr.Blocks) -> None:
         return
     first = next(iter(found))
     with gr.Row():
-        report = gr.Dropdown(list(found), value=first, label="Report", filterable=False)
-        metric = gr.Dropdown(label="What is measured", filterable=False)
-        attribute = gr.Dropdown(label="Attribute", filterable=False)
-        way = gr.Dropdown(label="How", filterable=False)
+        one = {"filterable": False, "min_width": 200}  # one a row on a phone, whose names fit
+        report = gr.Dropdown(list(found), value=first, label="Report", **one)
+        metric = gr.Dropdown(label="What is measured", **one)
+        attribute = gr.Dropdown(label="Attribute", **one)
+        way = gr.Dropdown(label="How", **one)
     chart = html()
     with gr.Accordion("The table", open=False):
         table = gr.Markdown(elem_classes="table")

@@ -101,8 +101,9 @@ def build() -> None:
     photo = gr.State(None)
     with gr.Row(equal_height=False, elem_classes="sides"):
         with gr.Column(scale=3, min_width=290, elem_classes="controls"):
-            upload = gr.UploadButton("Upload a photo", type="filepath", file_types=["image"],
-                                     variant="primary")
+            with gr.Row(elem_classes="seedrow"):
+                upload = gr.UploadButton("Upload a photo", type="filepath", file_types=["image"],
+                                         variant="primary")
             attribute = gr.Radio([(words(name), name) for name in names],
                                  value=names[0] if names else None, label="Attribute",
                                  elem_classes="choices", visible=bool(names))
@@ -116,7 +117,7 @@ def build() -> None:
     shown = [photo, attribute, strength]
     slow: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "cpu",
                             "concurrency_limit": 1, "trigger_mode": "always_last"}
-    gr.on([strength.release, attribute.input], compare_html, shown, cards, **slow)
+    gr.on([strength.release, strength.input, attribute.input], compare_html, shown, cards, **slow)
     upload.upload(_receive, [upload, *shown], [photo, message, cards], **slow)
 
 

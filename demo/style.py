@@ -174,6 +174,7 @@ footer { opacity: .8; }
 .chart .keys span { display: inline-flex; align-items: center; gap: 7px; color: var(--text); }
 .chart .keys svg { width: 30px; height: 10px; flex: none; }
 .table { overflow-x: auto; } .table table { font-size: .86rem; font-variant-numeric: tabular-nums; }
+.table table, .prose-card table { border: 0 !important; }
 .prose-card { background: var(--card); border: 1px solid var(--line); border-radius: 14px;
   padding: 4px 18px 14px; color: var(--text); }
 .drawing svg { width: 100%; height: auto; display: block; }
@@ -213,6 +214,8 @@ button[role="tab"][aria-selected="true"] { color: var(--text) !important; }
     min-width: 0 !important; }
   .gradio-container pre, .gradio-container .table { max-width: calc(100vw - 68px);
     overflow-x: auto; }
+  .table table { min-width: 760px; } .table td, .table th { overflow-wrap: normal; }
+  .foot { flex-wrap: wrap; }
   .chart { overflow-x: auto; max-width: calc(100vw - 68px); }
   .chart svg[role="img"] { min-width: 620px; }
   button[role="tab"] { padding: 0 10px !important; font-size: .9rem; }

@@ -1,23 +1,14 @@
 """The page used as a person would, by mouse and by keyboard, in Debian's chromium."""
 
 import io
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
-         "--disable-component-update"]
 PATIENCE = 120_000  # ms: CI's two processors may be busy
 
 pytestmark = pytest.mark.skipif(
@@ -26,39 +17,10 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def address():
-    """`python app.py` in a process of its own whose way out of the machine is blocked."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
-                            "http://127.0.0.1:9")
-    env = {**os.environ, **nowhere, "NO_PROXY": "127.0.0.1,localhost",
-           "GRADIO_SERVER_PORT": str(port)}
-    server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(600):
-            assert server.poll() is None, "app.py ended"
-            try:
-                urllib.request.urlopen(url, timeout=30)
-                break
-            except OSError:
-                time.sleep(0.5)
+def address(serve, tmp_path_factory):
+    """The page without weights for photos."""
+    with serve({"LWEDIT_FFHQ": str(tmp_path_factory.mktemp("nothing"))}) as url:
         yield url
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -251,6 +213,22 @@ def test_the_benchmark_is_drawn_and_redrawn(visit):
     page.get_by_role("button", name="The table").click()
     page.locator(".table table:visible").first.wait_for()
     assert "python benchmark/run.py" in page.locator("body").inner_text()
+
+
+def test_the_faces_report_has_its_attributes_and_a_table_whose_words_are_whole(visit):
+    page = visit(390, 844)
+    open_tab(page, "Benchmark")
+    page.get_by_label("Report").click()
+    page.get_by_role("option", name="faces, published").click()
+    page.locator(".chart svg[aria-label*=eyeglasses]:visible").wait_for()
+    page.get_by_role("combobox", name="Attribute").click()
+    page.get_by_role("option", name="smiling").click()
+    page.locator(".chart svg[aria-label*=smiling]:visible").wait_for()
+    page.get_by_role("button", name="The table").click()
+    table = page.locator(".table table:visible").first
+    table.wait_for()
+    assert table.bounding_box()["width"] >= 700  # it scrolls, rather than break words into letters
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_about_names_licences_and_what_it_is_not_for(visit):
