@@ -98,6 +98,7 @@ def crop(photo: Image.Image, square: Square, size: int) -> UInt8[np.ndarray, "3 
     if size < 1:
         raise ValueError(f"size must be positive, got {size}.")
     scale = size / square.side
+    photo, square = _around(photo, square)
     width, height = photo.size
     if scale < 1:
         small = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -111,6 +112,18 @@ def crop(photo: Image.Image, square: Square, size: int) -> UInt8[np.ndarray, "3 
     return from_unit_range(functional.grid_sample(
         x, grid[None], mode="bicubic", padding_mode="reflection", align_corners=False
     ))[0]
+
+
+def _around(photo: Image.Image, square: Square) -> tuple[Image.Image, Square]:
+    """The part of a photo that a square and what is mirrored into it need, and the square in it."""
+    half = abs(square.across) + abs(square.down) + 8  # 8: what the filters reach beyond
+    width, height = photo.size
+    if not (0 <= square.x <= width and 0 <= square.y <= height):
+        return photo, square
+    left, top = max(math.floor(square.x - half), 0), max(math.floor(square.y - half), 0)
+    right, bottom = math.ceil(square.x + half), math.ceil(square.y + half)
+    part = photo.crop((left, top, min(right, width), min(bottom, height)))
+    return part, square._replace(x=square.x - left, y=square.y - top)
 
 
 class FaceFinder:

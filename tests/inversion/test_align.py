@@ -83,6 +83,21 @@ def test_outside_of_the_photo_it_is_mirrored():
     assert np.abs(shown[:, 100:110] - shown[:, 90:100][:, ::-1]).max() <= 2
 
 
+@pytest.mark.parametrize("corner", [(0, 0), (3, 900), (990, 5)])
+def test_only_the_part_around_the_face_is_worked_on(corner, monkeypatch):
+    from lwedit.inversion import align as module
+
+    photo = Image.fromarray(waves(1000, 1000))
+    square = Square(corner[0] + 5.5, corner[1] + 20.25, 30, 20)
+    parts = []
+    real = module._around
+    monkeypatch.setattr(module, "_around", lambda *a: parts.append(real(*a)) or parts[-1])
+    shown = crop(photo, square, 128)
+    assert max(parts[0][0].size) <= 120
+    monkeypatch.setattr(module, "_around", lambda *a: a)
+    assert np.abs(shown.astype(int) - crop(photo, square, 128)).max() <= 1
+
+
 def test_a_turned_face_comes_out_as_the_upright_one():
     base = Image.fromarray(waves(220, 220))
     upright = crop(base, square_of(UPRIGHT), 90).astype(int)
