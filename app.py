@@ -19,7 +19,9 @@ from demo.cards import html
 from demo.pictures import MAX_BYTES
 from demo.style import CSS, HEAD, theme
 
-_THREADS = 2  # a Space has two processors; more threads than that wait for each other
+# An edit of a small image is many tiny operations: threads that share one wait for each other, and
+# wait long where a processor is taken. Photos, whose operations are large, take more (demo.photos).
+_THREADS = 1
 
 
 def page() -> gr.Blocks:
@@ -44,7 +46,7 @@ def page() -> gr.Blocks:
 
 def main() -> None:
     """Serve the page."""
-    torch.set_num_threads(min(_THREADS, os.cpu_count() or 1))
+    torch.set_num_threads(_THREADS)
     threading.Thread(target=programs.warm_up, daemon=True).start()
     on_space = "SPACE_ID" in os.environ
     page().queue(default_concurrency_limit=1, max_size=200).launch(

@@ -35,7 +35,7 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 def main() -> None:
     """Measure and print."""
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    torch.set_num_threads(1)  # as app.py
     rows = []
     load = os.getloadavg()[0]
     start = time.perf_counter()
@@ -58,7 +58,7 @@ def main() -> None:
         rows.append((f"of which this process computed, {name}", f"{busy:.0f} ms"))
         rows.append((f"memory over {_MANY} edits, {name}", f"{_growth(edit):+.1f} MB"))
     lines = ["| what | measured |", "| --- | --- |", *(f"| {a} | {b} |" for a, b in rows), ""]
-    lines.append(f"{os.cpu_count()} processors, {torch.get_num_threads()} threads; load of the "
+    lines.append(f"{os.cpu_count()} processors, {torch.get_num_threads()} thread; load of the "
                  f"machine before: {load:.1f}.")
     sys.stdout.write("\n".join(lines) + "\n")
 

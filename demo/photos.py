@@ -18,7 +18,7 @@ from torch import Tensor
 
 from demo.bundles import attributes_in
 from demo.pictures import read_photo
-from demo.studio import LOCK, METHODS_SHOWN, Step, check_steps, studio
+from demo.studio import LOCK, METHODS_SHOWN, Step, check_steps, more_threads, studio
 from lwedit.domains.ffhq import default_folder, missing
 from lwedit.domains.ffhq.files import EDITORS
 from lwedit.inversion.align import FaceFinder, align
@@ -78,7 +78,7 @@ def receive(path: str | Path) -> Photo:
         ValueError: In plain words, if it is no picture, shows no face, or weights are missing.
     """
     picture = read_photo(Path(path))
-    with LOCK:
+    with LOCK, more_threads():
         crop = align(picture, _finder(), SIDE)
         w = studio("ffhq").domain.encode(to_unit_range(crop[None]))
     return Photo(crop, w[0].numpy())
@@ -97,7 +97,7 @@ def compare(photo: Photo, steps: Sequence[Step]) -> dict[str, PhotoReading]:
     Raises:
         ValueError: In plain words, if an edit is not one that a person may ask for.
     """
-    with LOCK:
+    with LOCK, more_threads():
         place = studio("ffhq")
         w = torch.from_numpy(photo.code)[None]
         before = _reconstruction(photo.code.tobytes(), photo.code.shape)

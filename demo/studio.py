@@ -6,9 +6,11 @@ arguments give the same pictures.
 """
 
 import math
+import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -31,6 +33,7 @@ __all__ = [
     "Studio",
     "check_steps",
     "is_whole",
+    "more_threads",
     "studio",
 ]
 
@@ -165,6 +168,17 @@ def _open(name: str) -> Studio:
     if name == "ffhq" and not folder.exists():
         return Studio(domain, None)
     return Studio(domain, Bundle.load(folder, domain.space, name))
+
+
+@contextmanager
+def more_threads() -> Generator[None]:
+    """As many threads as a Space has processors, for networks whose operations are large."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(before, min(2, os.cpu_count() or 1)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def is_whole(value: object, last: int) -> bool:

@@ -164,6 +164,20 @@ def test_editors_of_other_weights_are_a_notice(edited, face, tmp_path):
         photos.receive(picture(tmp_path / "a.png"))
 
 
+def test_photos_take_more_threads_and_give_them_back(folder, face, tmp_path, monkeypatch):
+    import os
+
+    seen, before = [], torch.get_num_threads()
+    torch.set_num_threads(1)
+    real = FfhqDomain.encode
+    monkeypatch.setattr(FfhqDomain, "encode", lambda *a: seen.append(torch.get_num_threads())
+                        or real(*a))
+    photos.receive(picture(tmp_path / "a.png"))
+    assert seen == [min(2, os.cpu_count())]
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(before)
+
+
 def test_a_picture_without_a_face_is_said_so_and_changes_nothing(folder, face, tmp_path):
     Image.new("RGB", (100, 100), "red").save(tmp_path / "red.png")
     photo = photos.receive(picture(tmp_path / "a.png"))
