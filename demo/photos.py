@@ -8,16 +8,15 @@ and an image judge is the user's too; without either the page shows what there i
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from PIL import Image
 from torch import Tensor
 
 from demo.bundles import attributes_in
-from demo.pictures import read_photo
 from demo.studio import LOCK, METHODS_SHOWN, Step, check_steps, more_threads, studio
 from lwedit.domains.ffhq import default_folder, missing
 from lwedit.domains.ffhq.files import EDITORS
@@ -71,13 +70,12 @@ def editable() -> tuple[str, ...]:
     return attributes_in(default_folder() / EDITORS)
 
 
-def receive(path: str | Path) -> Photo:
-    """Align and encode an upload.
+def receive(picture: Image.Image) -> Photo:
+    """Align and encode a picture, as `demo.pictures.read_photo` reads it.
 
     Raises:
-        ValueError: In plain words, if it is no picture, shows no face, or weights are missing.
+        ValueError: In plain words, if it shows no face or weights are missing.
     """
-    picture = read_photo(Path(path))
     with LOCK, more_threads():
         crop = align(picture, _finder(), SIDE)
         w = studio("ffhq").domain.encode(to_unit_range(crop[None]))

@@ -1,5 +1,6 @@
 """The tab for photos: there only where FFHQ's weights are; widgets, and the HTML they show."""
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -8,6 +9,7 @@ from demo import photos
 from demo.bundles import REFIT
 from demo.cards import Card, comparison, html, meter, notice, percent, verdict
 from demo.photos import Photo, PhotoReading
+from demo.pictures import read_photo
 from demo.studio import METHODS_SHOWN, Step
 
 __all__ = ["build", "compare_html"]
@@ -126,7 +128,7 @@ def _receive(
 ) -> tuple[Photo | None, str, str]:
     """An upload in place of the photo before; where it is none, why, and no change."""
     try:
-        photo = photos.receive(path)
+        photo = photos.receive(read_photo(Path(path)))
         said = '<p class="note">Aligned and encoded: edit it with the controls above.</p>'
     except ValueError as error:
         said = notice("That cannot be used", str(error))

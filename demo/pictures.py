@@ -14,7 +14,15 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["MAX_BYTES", "data_uri", "enlarge", "read_data_uri", "read_photo", "read_picture"]
+__all__ = [
+    "MAX_BYTES",
+    "data_uri",
+    "enlarge",
+    "read_data_uri",
+    "read_photo",
+    "read_photo_data",
+    "read_picture",
+]
 
 MAX_BYTES = 20 * 2**20
 _MAX_PIXELS = 40_000_000
@@ -76,6 +84,15 @@ def read_data_uri(text: str) -> UInt8[np.ndarray, "h w"]:
     Raises:
         ValueError: In plain words, as for `read_picture`.
     """
+    return _grey(read_photo_data(text))
+
+
+def read_photo_data(text: str) -> Image.Image:
+    """A picture that came as text, "data:image/png;base64,...", in colour.
+
+    Raises:
+        ValueError: In plain words, as for `read_picture`.
+    """
     head, _, body = str(text or "")[: 2 * MAX_BYTES].partition(",")
     if not head.startswith("data:image/"):
         raise ValueError("The drawing is not a picture that can be read.")
@@ -83,7 +100,7 @@ def read_data_uri(text: str) -> UInt8[np.ndarray, "h w"]:
         content = base64.b64decode(body, validate=True)
     except ValueError as error:
         raise ValueError("The drawing is not a picture that can be read.") from error
-    return _grey(_read(io.BytesIO(content)))
+    return _read(io.BytesIO(content))
 
 
 def _grey(image: Image.Image) -> UInt8[np.ndarray, "h w"]:

@@ -7,10 +7,11 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from demo import digits, faces
+from demo import digits, faces, photos
+from demo.pictures import read_photo_data
 from demo.studio import LOCK, METHODS_SHOWN, STRONGEST, Step, studio
 
-__all__ = ["SNIPPET", "add_digits", "describe", "edit_face", "publish", "warm_up"]
+__all__ = ["SNIPPET", "add_digits", "describe", "edit_face", "edit_photo", "publish", "warm_up"]
 
 SNIPPET = """from gradio_client import Client
 
@@ -34,6 +35,8 @@ def describe() -> dict[str, Any]:
             "judged": list(place.domain.attributes),
             "weights": place.domain.weights,
         }
+    answer["photos"] = {"editable": list(photos.editable())} if photos.available() else {
+        "unavailable": "python -m lwedit.domains.ffhq says which weights are missing"}
     return answer
 
 
@@ -50,13 +53,7 @@ def edit_face(seed: int, attributes: list[str], strengths: list[float]) -> dict[
         image judge), latent (by the latent classifier), identity, alpha, milliseconds.
     """
     try:
-        if len(attributes) != len(strengths):
-            raise ValueError(
-                f"There must be a strength for each attribute, got {len(attributes)} attributes "
-                f"and {len(strengths)} strengths."
-            )
-        steps = [Step(*pair) for pair in zip(attributes, strengths, strict=True)]
-        readings = faces.compare(seed, steps)
+        readings = faces.compare(seed, _steps(attributes, strengths))
     except (ValueError, TypeError) as error:
         raise gr.Error(str(error), print_exception=False) from error
     return {name: _answer(one) for name, one in readings.items()}
@@ -88,9 +85,44 @@ def add_digits(image: int, strengths: list[float]) -> dict[str, Any]:
     return {name: _answer(one) for name, one in readings.items()}
 
 
+def edit_photo(
+    picture: str, attributes: list[str], strengths: list[float]
+) -> dict[str, Any]:
+    """Align a photo's largest face, encode it, and edit it by LT and by LW.
+
+    Args:
+        picture: "data:image/png;base64,...", or another picture than PNG.
+        attributes: What is added, in turn, by CelebA's names; see /describe.
+        strengths: How much of each, -5 to 5; below 0 removes.
+
+    Returns:
+        "photo": png (base64) of the aligned crop. For "original" (its reconstruction, which is what
+        gets edited) and, where there are editors, "lt" and "lw": png, judge, latent, identity,
+        alpha, milliseconds; judge is empty and identity null where there is no network for them.
+    """
+    try:
+        steps = _steps(attributes, strengths)
+        photo = photos.receive(read_photo_data(picture))
+        readings = photos.compare(photo, steps)
+    except (ValueError, TypeError) as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    return {"photo": {"png": _png(photo.crop)},
+            **{name: _answer(one) for name, one in readings.items()}}
+
+
+def _steps(attributes: list[str], strengths: list[float]) -> list[Step]:
+    if len(attributes) != len(strengths):
+        raise ValueError(
+            f"There must be a strength for each attribute, got {len(attributes)} attributes "
+            f"and {len(strengths)} strengths."
+        )
+    return [Step(*pair) for pair in zip(attributes, strengths, strict=True)]
+
+
 def publish() -> None:
-    """Add the endpoints to the page that is being built."""
-    for function in (describe, edit_face, add_digits):
+    """Add the endpoints to the page that is being built; that of photos where the weights are."""
+    of_photos = [edit_photo] if photos.available() else []
+    for function in (describe, edit_face, add_digits, *of_photos):
         gr.api(function, api_name=function.__name__, concurrency_id="cpu", concurrency_limit=1)
 
 
@@ -106,7 +138,9 @@ def warm_up() -> None:
                 continue  # its tab says what is missing
 
 
-def _answer(reading: faces.FaceReading | digits.DigitReading) -> dict[str, Any]:
+def _answer(
+    reading: faces.FaceReading | digits.DigitReading | photos.PhotoReading
+) -> dict[str, Any]:
     """A reading as JSON."""
     answer = reading._asdict()
     return {"png": _png(answer.pop("pixels")), **answer, "alpha": list(reading.alpha)}

@@ -3,7 +3,8 @@
 import app
 
 
-def test_the_page_can_be_built_and_names_its_endpoints():
+def test_the_page_can_be_built_and_names_its_endpoints(monkeypatch, tmp_path):
+    monkeypatch.setenv("LWEDIT_FFHQ", str(tmp_path))  # without weights for photos
     page = app.page()
     public = [fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"]
     assert sorted(public) == ["add_digits", "describe", "edit_face"]

@@ -1,12 +1,17 @@
 """Photos on the page: there only with weights, aligned, encoded, edited, and plain when not."""
 
+import base64
+import io
+import json
+
+import gradio as gr
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import app
-from demo import about, faces_tab, photos, photos_tab, studio
+from demo import about, faces_tab, photos, photos_tab, programs, studio
 from demo.fit_editors import main as fit
 from demo.studio import Step
 from lwedit.domains.ffhq import CELEBA_ATTRIBUTES, FfhqDomain, convert
@@ -89,6 +94,7 @@ def test_without_weights_there_is_no_tab_and_about_says_what_is_missing(tmp_path
                  "python -m lwedit.domains.ffhq convert", "LWEDIT_FFHQ", "celebahq_anno.npy"):
         assert part in told
     assert str(tmp_path) not in told
+    assert "python -m lwedit.domains.ffhq" in programs.describe()["photos"]["unavailable"]
 
 
 def test_with_weights_there_is_one(folder):
@@ -104,7 +110,7 @@ def test_with_editors_about_names_their_terms(edited):
 
 def test_an_upload_becomes_the_aligned_crop_and_its_code(folder, face, tmp_path):
     path = picture(tmp_path / "a.png")
-    photo = photos.receive(path)
+    photo = photos.receive(Image.open(path))
     aligned = crop(Image.open(path), square_of(POINTS), 512)
     assert (photo.crop == aligned).all()
     w = FfhqDomain.load().encode(to_unit_range(aligned[None]))
@@ -112,7 +118,7 @@ def test_an_upload_becomes_the_aligned_crop_and_its_code(folder, face, tmp_path)
 
 
 def test_without_editors_the_crop_and_the_reconstruction_are_shown(folder, face, tmp_path):
-    photo = photos.receive(picture(tmp_path / "a.png"))
+    photo = photos.receive(Image.open(picture(tmp_path / "a.png")))
     readings = photos.compare(photo, [])
     assert list(readings) == ["original"]
     x = FfhqDomain.load().generate(torch.from_numpy(photo.code)[None])
@@ -124,7 +130,7 @@ def test_without_editors_the_crop_and_the_reconstruction_are_shown(folder, face,
 
 
 def test_both_methods_stand_side_by_side_where_there_are_editors(edited, face, tmp_path):
-    photo = photos.receive(picture(tmp_path / "a.png"))
+    photo = photos.receive(Image.open(picture(tmp_path / "a.png")))
     readings = photos.compare(photo, [Step("Smiling", 1.0)])
     place = studio.studio("ffhq")
     for method in ("lt", "lw"):
@@ -145,7 +151,7 @@ def test_both_methods_stand_side_by_side_where_there_are_editors(edited, face, t
 def test_with_a_judge_its_verdict_stands_against_the_latent_classifiers(edited, face, tmp_path):
     torch.manual_seed(0)
     FaceJudge(CELEBA_ATTRIBUTES, width=4, features=8).save(edited / "judge.safetensors")
-    photo = photos.receive(picture(tmp_path / "a.png"))
+    photo = photos.receive(Image.open(picture(tmp_path / "a.png")))
     html = photos_tab.compare_html(photo, "Eyeglasses", 1.0)
     assert html.count("image judge: ") == 2
     assert html.count("identity kept") == 2
@@ -153,7 +159,7 @@ def test_with_a_judge_its_verdict_stands_against_the_latent_classifiers(edited, 
 
 
 def test_editors_of_other_weights_are_a_notice(edited, face, tmp_path):
-    photo = photos.receive(picture(tmp_path / "a.png"))
+    photo = photos.receive(Image.open(picture(tmp_path / "a.png")))
     path = edited / "editors" / "bundle.json"
     path.write_text(path.read_text().replace('"generator": "', '"generator": "0'))
     studio._open.cache_clear()
@@ -161,7 +167,7 @@ def test_editors_of_other_weights_are_a_notice(edited, face, tmp_path):
     assert "The saved editors of ffhq do not belong to these weights" in html
     assert "python -m demo.fit_editors ffhq" in html
     with pytest.raises(ValueError, match="do not belong"):
-        photos.receive(picture(tmp_path / "a.png"))
+        photos.receive(Image.open(picture(tmp_path / "a.png")))
 
 
 def test_photos_take_more_threads_and_give_them_back(folder, face, tmp_path, monkeypatch):
@@ -172,7 +178,7 @@ def test_photos_take_more_threads_and_give_them_back(folder, face, tmp_path, mon
     real = FfhqDomain.encode
     monkeypatch.setattr(FfhqDomain, "encode", lambda *a: seen.append(torch.get_num_threads())
                         or real(*a))
-    photos.receive(picture(tmp_path / "a.png"))
+    photos.receive(Image.open(picture(tmp_path / "a.png")))
     assert seen == [min(2, os.cpu_count())]
     assert torch.get_num_threads() == 1
     torch.set_num_threads(before)
@@ -180,7 +186,7 @@ def test_photos_take_more_threads_and_give_them_back(folder, face, tmp_path, mon
 
 def test_a_picture_without_a_face_is_said_so_and_changes_nothing(folder, face, tmp_path):
     Image.new("RGB", (100, 100), "red").save(tmp_path / "red.png")
-    photo = photos.receive(picture(tmp_path / "a.png"))
+    photo = photos.receive(Image.open(picture(tmp_path / "a.png")))
     kept, said, cards = photos_tab._receive(str(tmp_path / "red.png"), photo, None, 1.0)
     assert kept is photo
     assert "No face was found in this picture" in said
@@ -207,9 +213,38 @@ def test_text_sent_as_a_picture_is_said_so(folder, tmp_path):
 
 @pytest.mark.parametrize("strength", [float("nan"), 1e9])
 def test_a_strange_strength_or_attribute_is_a_notice(edited, face, tmp_path, strength):
-    photo = photos.receive(picture(tmp_path / "a.png"))
+    photo = photos.receive(Image.open(picture(tmp_path / "a.png")))
     assert "The strength must be a number" in photos_tab.compare_html(photo, "Smiling", strength)
     assert "There is no attribute" in photos_tab.compare_html(photo, "../etc", 1.0)
+
+
+def test_programs_edit_photos_where_the_weights_are(edited, face, tmp_path):
+    page = app.page()
+    public = [fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"]
+    assert sorted(public) == ["add_digits", "describe", "edit_face", "edit_photo"]
+    path = picture(tmp_path / "a.png")
+    text = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    answer = json.loads(json.dumps(programs.edit_photo(text, ["Smiling"], [1.0])))
+    assert list(answer) == ["photo", "original", "lt", "lw"]
+    shown = Image.open(io.BytesIO(base64.b64decode(answer["photo"]["png"])))
+    photo = photos.receive(Image.open(path))
+    assert (np.asarray(shown).transpose(2, 0, 1) == photo.crop).all()
+    reading = photos.compare(photo, [Step("Smiling", 1.0)])["lw"]
+    assert answer["lw"]["latent"]["Smiling"] == pytest.approx(reading.latent["Smiling"])
+    assert programs.describe()["photos"] == {"editable": ["Eyeglasses", "Smiling"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "attributes", "strengths", "message"),
+    [
+        ("../../etc/passwd", [], [], "not a picture that can be read"),
+        ("data:image/png;base64,AAAA", [], [], "not a picture that can be read"),
+        (None, ["Smiling"], [], "There must be a strength for each attribute"),
+    ],
+)
+def test_programs_get_plain_messages(edited, face, text, attributes, strengths, message):
+    with pytest.raises(gr.Error, match=message):
+        programs.edit_photo(text, attributes, strengths)
 
 
 def test_fitting_an_attribute_that_is_not_in_the_labels_is_refused(made, monkeypatch):

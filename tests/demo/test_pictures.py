@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo.pictures import MAX_BYTES, data_uri, enlarge, read_picture
+from demo.pictures import MAX_BYTES, data_uri, enlarge, read_photo, read_picture
 
 
 def save(tmp_path, image, name="a.png", **options):
@@ -31,6 +31,17 @@ def test_a_grey_picture_is_read_as_it_is(tmp_path):
 def test_cmyk_is_read_as_its_grey(tmp_path):
     image = Image.new("CMYK", (32, 32), (0, 0, 0, 255))
     assert (read_picture(save(tmp_path, image, "a.jpg")) < 8).all()
+
+
+def test_a_photo_keeps_its_colours_and_turns_as_its_camera_says(tmp_path):
+    image = Image.new("RGB", (40, 20), (200, 30, 60))
+    image.paste((0, 0, 255), (0, 0, 20, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by a quarter to the right
+    photo = read_photo(save(tmp_path, image, exif=exif))
+    assert photo.size == (20, 40)
+    assert photo.getpixel((10, 5)) == (0, 0, 255)
+    assert photo.getpixel((10, 35)) == (200, 30, 60)
 
 
 def test_transparent_paper_is_white(tmp_path):
