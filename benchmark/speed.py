@@ -29,13 +29,12 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
 
-from lwedit.generators.stylegan2 import (
-    GeneratorConfig,
+from lwedit.generators.modulation import (
     ModulatedConvolution,
-    Synthesis,
     modulated_convolution,
     modulated_convolution_grouped,
 )
+from lwedit.generators.stylegan2 import GeneratorConfig, Synthesis
 
 FORMULATIONS: dict[str, ModulatedConvolution] = {
     "scaled": modulated_convolution,

@@ -13,6 +13,7 @@ import json
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,12 @@ from lwedit.data import MultiMnistConfig, digits_for, make_multimnist
 from lwedit.domains.train_autoencoder import reader_features, reconstruction_sheet
 from lwedit.generators import GeneratorConfig
 from lwedit.generators.mapping_fit import MappingFitConfig, fit_mapping
+from lwedit.generators.projected import ProjectedDiscriminator
 from lwedit.generators.train import load_checkpoint, sample_sheet, save_checkpoint
 from lwedit.generators.training import TrainingConfig
 from lwedit.inversion.encoder import Encoder
 from lwedit.inversion.joint import JointTrainer
+from lwedit.judges import CLASSES, DigitJudge
 from lwedit.memory import keep_freed_memory
 from lwedit.vocabulary import to_unit_range
 
@@ -39,7 +42,10 @@ _DISCRIMINATOR = (128, 128, 64, 32, 16, 16)
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and train."""
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if args.projected and args.reader is None:
+        parser.error("--projected needs --reader, the network that it looks through")
     torch.set_num_threads(args.threads)
     keep_freed_memory()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -48,12 +54,17 @@ def main(arguments: list[str] | None = None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     sizes = json.loads((warm / "state.json").read_text())["model"]
     model = GeneratorConfig(**{**sizes, "channels": tuple(sizes["channels"])})
+    if not (out / "state.json").exists():
+        model = replace(
+            model, mapping_layers=args.mapping_layers, mapping_width=args.mapping_width
+        )
     encoder = Encoder(model.size, model.image_channels, model.layers, model.dim)
     settings = TrainingConfig(
         batch=args.batch,
         lr=args.lr,
         r1_gamma=args.r1,
         mixing=args.mixing,
+        bf16=args.bf16,
         discriminator_channels=_DISCRIMINATOR[: len(model.channels)],
     )
     rng = torch.Generator().manual_seed(args.seed)
@@ -67,6 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         feature_weight=args.feature_weight,
         residual_weight=args.residual_weight,
         tie_cells=args.tie_cells,
+        discriminator=_projected(Path(args.reader)) if args.projected else None,
     )
     geometry = MultiMnistConfig.paper() if model.size == 128 else MultiMnistConfig()
     digits = digits_for("domain", geometry)
@@ -76,8 +88,14 @@ def main(arguments: list[str] | None = None) -> None:
         trainer.ema_encoder.load_state_dict(load_file(out / "encoder_ema.safetensors"))
         trainer.rng = torch.Generator().manual_seed(args.seed + trainer.steps)
     else:
-        _start_from(trainer, warm, geometry, args.mapping_steps)
+        fitting = MappingFitConfig(flow_steps=args.mapping_steps, bf16=args.bf16)
+        _start_from(trainer, warm, geometry, fitting)
     _run(trainer, args, geometry, digits, out)
+
+
+def _projected(reader: Path) -> ProjectedDiscriminator:
+    trunk = DigitJudge.load(reader, CLASSES).trunk
+    return ProjectedDiscriminator([trunk[:3], trunk[3], trunk[4]], (32, 64, 128))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,7 +114,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--residual-weight", type=float, default=1e-2)
     parser.add_argument("--tie-cells", action="store_true", help="see Synthesis.tie_cells")
     parser.add_argument("--mixing", type=float, default=0.5, help="share with style mixing")
-    parser.add_argument("--mapping-steps", type=int, default=4000)
+    parser.add_argument("--mapping-steps", type=int, default=2000, help="see fit_mapping")
+    parser.add_argument("--mapping-layers", type=int, default=4)
+    parser.add_argument("--mapping-width", type=int, default=0)
+    parser.add_argument(
+        "--projected", action="store_true", help="tell images apart in the reader's features"
+    )
+    parser.add_argument("--bf16", action="store_true", help="for CPUs with the instructions")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--minutes", type=float, default=5.0)
@@ -104,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _start_from(
-    trainer: JointTrainer, warm: Path, geometry: MultiMnistConfig, steps: int
+    trainer: JointTrainer, warm: Path, geometry: MultiMnistConfig, fitting: MappingFitConfig
 ) -> None:
     """Autoencoder's averaged weights, and a mapping fitted to the codes of real images.
 
@@ -115,7 +139,7 @@ def _start_from(
     synthesis.load_state_dict(load_file(warm / "synthesis_ema.safetensors"))
     encoder.load_state_dict(load_file(warm / "encoder_ema.safetensors"))
     digits = digits_for("domain", geometry)
-    images = make_multimnist(digits, 20_000, geometry, np.random.default_rng(3)).images
+    images = make_multimnist(digits, 40_000, geometry, np.random.default_rng(3)).images
     with torch.no_grad():
         parts = [encoder.parts(x) for x in to_unit_range(images).split(250)]
     shift = torch.cat([residual for _, residual in parts]).mean(dim=0)
@@ -123,7 +147,7 @@ def _start_from(
     encoder.w_mean -= shift
     codes = torch.cat([(base + residual - shift).mean(dim=1) for base, residual in parts])
     rng = torch.Generator().manual_seed(0)
-    fit_mapping(trainer.generator.mapping, codes, MappingFitConfig(steps=steps), rng, progress=True)
+    fit_mapping(trainer.generator.mapping, codes, fitting, rng, progress=True)
     trainer.encoder.load_state_dict(encoder.state_dict())
     trainer.ema.load_state_dict(trainer.generator.state_dict())
 

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lwedit.generators.stylegan2 import EqualLinear, GeneratorConfig, at_least_float32
+from lwedit.generators.modulation import at_least_float32
+from lwedit.generators.stylegan2 import EqualLinear, GeneratorConfig
 
 __all__ = ["Discriminator", "minibatch_deviation"]
 
@@ -38,7 +39,7 @@ def minibatch_deviation(
 class EqualConv(nn.Module):
     """Convolution with equalised learning rate; `down` halves the resolution by blur and stride.
 
-    `gain` multiplies the output. It is folded into kernel and bias: a pass over the features
+    `stride` strides without the blur. `gain` multiplies the output. It is folded into kernel and bias: a pass over the features
     costs as much as some convolutions do on a CPU.
     """
 
@@ -49,6 +50,7 @@ class EqualConv(nn.Module):
         k: int,
         *,
         down: bool = False,
+        stride: int = 1,
         bias: bool = True,
         gain: float = _GAIN,
     ):
@@ -57,13 +59,13 @@ class EqualConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(c_out)) if bias else None
         self.gain = gain / math.sqrt(c_in * k * k)
         self.bias_gain = gain
-        self.down = down
+        self.down, self.stride = down, stride
 
     def forward(self, x: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h2 w2"]:
         k, weight = self.weight.shape[-1], self.weight * self.gain
         bias = None if self.bias is None else self.bias * self.bias_gain
         if not self.down:
-            return functional.conv2d(x, weight, bias, padding=k // 2)
+            return functional.conv2d(x, weight, bias, stride=self.stride, padding=k // 2)
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device, dtype=x.dtype) / 8
         blur = torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
         if k == 1:  # filter and stride in one step: a 1x1 kernel looks at single pixels

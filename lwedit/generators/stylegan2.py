@@ -1,22 +1,14 @@
-"""StyleGAN2's generator, z -> w -> x, in a formulation that suits a CPU.
+"""StyleGAN2's generator, z -> w -> x.
 
 Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020. A code w
-modulates every convolution: its weights are scaled by the style s (Eq. 1) and renormalised
-to unit variance (Eq. 3). The published code builds one kernel an image and runs a grouped
-convolution; scaling the input channels by s, convolving once with the shared kernel and
-scaling the output channels by the demodulation d is the same function,
-
-    w''_ijk = s_i w_ijk d_j,   d_j = (sum_ik (s_i w_ijk)^2 + 1e-8)^(-1/2),
-
-and about twice as fast on a CPU (`modulated_convolution`; the grouped form stays as
-`modulated_convolution_grouped`, the truth that tests and `benchmark/speed.py` compare with).
+modulates every convolution (`lwedit.generators.modulation`, in a formulation that suits a CPU);
+images are sums over resolutions (skip connections, Fig. 7).
 
 Layers are counted as in the published checkpoints: 2 log2(size) - 2 codes; block `b{r}` takes
 latents i, i+1 for its convolutions and shares i+2 between its ToRGB and the next block.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,21 +16,22 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lwedit.generators.modulation import (
+    ModulatedConvolution,
+    at_least_float32,
+    modulated_convolution,
+    upsample,
+)
+
 __all__ = [
     "Generator",
     "GeneratorConfig",
     "Mapping",
-    "ModulatedConvolution",
     "ModulatedLayer",
     "Synthesis",
-    "modulated_convolution",
-    "modulated_convolution_grouped",
 ]
 
-_FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8.0
 _GAIN = math.sqrt(2.0)  # keeps the variance through a leaky ReLU of slope 0.2
-
-ModulatedConvolution = Callable[..., Tensor]  # with the signature of `modulated_convolution`
 
 
 @dataclass(frozen=True)
@@ -51,6 +44,7 @@ class GeneratorConfig:
         dim: Dimension of z and of each code.
         mapping_layers: Fully connected layers from z to w.
         channels: Feature maps at 4, 8, ..., `size` pixels.
+        mapping_width: Units of the mapping's inner layers, `dim` (as published) if 0.
     """
 
     size: int = 64
@@ -58,6 +52,7 @@ class GeneratorConfig:
     dim: int = 128
     mapping_layers: int = 4
     channels: tuple[int, ...] = (128, 128, 64, 32, 16)
+    mapping_width: int = 0
 
     def __post_init__(self) -> None:
         resolutions = self.size.bit_length() - 2
@@ -82,11 +77,6 @@ class GeneratorConfig:
         return cls(size, image_channels=3, dim=512, mapping_layers=8, channels=channels)
 
 
-def at_least_float32(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """bfloat16 to float32; float64 stays, for tests that differentiate numerically."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 class EqualLinear(nn.Module):
     """Fully connected layer with equalised learning rate (Karras et al., 2018, 4.1)."""
 
@@ -106,9 +96,13 @@ class Mapping(nn.Module):
 
     w_mean: Tensor
 
-    def __init__(self, dim: int, layers: int):
+    def __init__(self, dim: int, layers: int, width: int = 0):
         super().__init__()
-        self.fc = nn.ModuleList(EqualLinear(dim, dim, lr_multiplier=0.01) for _ in range(layers))
+        sizes = [dim, *[width or dim] * (layers - 1), dim]
+        self.fc = nn.ModuleList(
+            EqualLinear(a, b, lr_multiplier=0.01)
+            for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        )
         self.register_buffer("w_mean", torch.zeros(dim))
 
     def forward(self, z: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
@@ -122,83 +116,6 @@ class Mapping(nn.Module):
     def track_mean(self, w: Float[Tensor, "n dim"], decay: float = 0.998) -> None:
         """Move the running mean towards the mean of a batch of codes."""
         self.w_mean.lerp_(w.mean(dim=0).to(self.w_mean.dtype), 1 - decay)
-
-
-def modulated_convolution(
-    x: Float[Tensor, "n c_in h w"],
-    weight: Float[Tensor, "c_out c_in k k"],
-    style: Float[Tensor, "n c_in"],
-    *,
-    demodulate: bool = True,
-    up: bool = False,
-    gain: float = 1.0,
-) -> Float[Tensor, "n c_out h2 w2"]:
-    """Eq. 1 and 3 as scale, shared convolution, scale.
-
-    Args:
-        x: Features.
-        weight: Kernel shared by all images.
-        style: Scale s of each input channel of each image.
-        demodulate: Whether to renormalise (Eq. 3); ToRGB does not.
-        up: Whether to double the resolution (transposed convolution, then the [1, 3, 3, 1] filter).
-        gain: Factor on a demodulated output, free where a pass over the features is not.
-
-    Returns:
-        Features after modulation; h2 = h, or 2 h with `up`.
-    """
-    x = x * style.to(x.dtype)[:, :, None, None]
-    kernel = weight.to(x.dtype)
-    if up:
-        x = functional.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)
-        x = _blur(x, gain=4.0)
-    else:
-        x = functional.conv2d(x, kernel, padding=weight.shape[-1] // 2)
-    if demodulate:
-        power = style.square() @ weight.square().sum(dim=(2, 3)).t()  # (n, c_out)
-        x = x * (gain * (power + 1e-8).rsqrt()).to(x.dtype)[:, :, None, None]
-    return x
-
-
-def modulated_convolution_grouped(
-    x: Float[Tensor, "n c_in h w"],
-    weight: Float[Tensor, "c_out c_in k k"],
-    style: Float[Tensor, "n c_in"],
-    *,
-    demodulate: bool = True,
-    up: bool = False,
-    gain: float = 1.0,
-) -> Float[Tensor, "n c_out h2 w2"]:
-    """The same function as the paper states it: one kernel an image, one grouped convolution."""
-    n, c_in, height, width = x.shape
-    c_out, k = weight.shape[0], weight.shape[-1]
-    kernel = weight[None] * style[:, None, :, None, None]  # (n, c_out, c_in, k, k)
-    if demodulate:
-        power = kernel.square().sum(dim=(2, 3, 4), keepdim=True)
-        kernel = kernel * (gain * (power + 1e-8).rsqrt())
-    x = x.reshape(1, n * c_in, height, width)
-    if up:
-        kernel = kernel.transpose(1, 2).reshape(n * c_in, c_out, k, k)
-        x = functional.conv_transpose2d(x, kernel.to(x.dtype), stride=2, groups=n)
-        return _blur(x.reshape(n, c_out, *x.shape[2:]), gain=4.0)
-    kernel = kernel.reshape(n * c_out, c_in, k, k)
-    x = functional.conv2d(x, kernel.to(x.dtype), padding=k // 2, groups=n)
-    return x.reshape(n, c_out, height, width)
-
-
-def _blur(x: Float[Tensor, "n c h w"], *, gain: float) -> Float[Tensor, "n c h-1 w-1"]:
-    """The [1, 3, 3, 1] filter, which with one pixel of padding takes 2h+1 to 2h."""
-    channels = x.shape[1]
-    taps = _FIR.to(device=x.device, dtype=x.dtype)
-    kernel = (gain * torch.outer(taps, taps)).expand(channels, 1, 4, 4)
-    return functional.conv2d(x, kernel, padding=1, groups=channels)
-
-
-def _upsample(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 2*h 2*w"]:
-    """Double the resolution of an image with the [1, 3, 3, 1] filter, zeros outside."""
-    channels = x.shape[1]
-    taps = 2.0 * _FIR.to(device=x.device, dtype=x.dtype)
-    kernel = torch.outer(taps, taps).expand(channels, 1, 4, 4)
-    return functional.conv_transpose2d(x, kernel, stride=2, padding=1, groups=channels)
 
 
 class ModulatedLayer(nn.Module):
@@ -368,7 +285,7 @@ class Synthesis(nn.Module):
             x = block.conv1(x, w[:, layer], fresh_noise=fresh_noise)
             layer += 1
             shown = block.to_image(x, w[:, layer])
-            image = shown if image is None else _upsample(image) + shown
+            image = shown if image is None else upsample(image) + shown
         return image
 
     def use_convolution(self, convolution: ModulatedConvolution) -> None:
@@ -384,7 +301,7 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.config = config
-        self.mapping = Mapping(config.dim, config.mapping_layers)
+        self.mapping = Mapping(config.dim, config.mapping_layers, config.mapping_width)
         self.synthesis = Synthesis(config)
 
     @property

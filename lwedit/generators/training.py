@@ -71,9 +71,13 @@ class GanLosses(NamedTuple):
 def gradient_penalty(
     discriminator: nn.Module, x: Float[Tensor, "n channels h w"]
 ) -> Float[Tensor, ""]:
-    """|grad_x D(x)|^2, averaged over images (Mescheder et al., 2018, R1)."""
+    """|grad_x D(x)|^2, averaged over images (Mescheder et al., 2018, R1).
+
+    Of a discriminator with several logits an image, D is their mean.
+    """
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    logits = discriminator(x).reshape(len(x), -1).mean(dim=1)
+    (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
     return slope.square().sum(dim=(1, 2, 3)).mean()
 
 
@@ -92,27 +96,35 @@ class GanTrainer:
         model: Sizes of the networks.
         config: Settings.
         rng: Source of the first weights, of z, of style mixing and of pixel noise.
+        discriminator: Instead of StyleGAN2's own.
 
     Attributes:
         steps: Updates so far.
         images_seen: Real images shown so far.
     """
 
-    def __init__(self, model: GeneratorConfig, config: TrainingConfig, rng: torch.Generator):
+    def __init__(
+        self,
+        model: GeneratorConfig,
+        config: TrainingConfig,
+        rng: torch.Generator,
+        discriminator: nn.Module | None = None,
+    ):
         self.config, self.rng = config, rng
         with _seeded_by(rng):
             self.generator = Generator(model).to(memory_format=torch.channels_last)
             mirror = replace(model, channels=config.discriminator_channels or model.channels)
-            self.discriminator = Discriminator(mirror).to(memory_format=torch.channels_last)
+            self.discriminator = Discriminator(mirror) if discriminator is None else discriminator
+            self.discriminator.to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.optimiser_g = torch.optim.Adam(
             self.generator.parameters(), config.lr, betas=(0.0, 0.99), foreach=True
         )
         # Lazy regularisation: Adam sees r1_every + 1 gradients where it saw r1_every (appendix B).
         ratio = config.r1_every / (config.r1_every + 1)
+        learning = [p for p in self.discriminator.parameters() if p.requires_grad]
         self.optimiser_d = torch.optim.Adam(
-            self.discriminator.parameters(), config.lr * ratio, betas=(0.0, 0.99**ratio),
-            foreach=True,
+            learning, config.lr * ratio, betas=(0.0, 0.99**ratio), foreach=True
         )
         self.steps = 0
         self.images_seen = 0  # counted: a last batch is short, a resumed one of another size

@@ -22,7 +22,7 @@ import copy
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from lwedit.generators import GeneratorConfig
 from lwedit.generators.training import GanLosses, GanTrainer, TrainingConfig
@@ -69,6 +69,7 @@ class JointTrainer(GanTrainer):
         terms: Real codes in a combination.
         warm_up: Steps in which only the discriminator learns.
         tie_cells: Whether `Synthesis.tie_cells` follows every step of the generator.
+        discriminator: Instead of StyleGAN2's own.
 
     Attributes:
         pixel_error: Mean squared error of the last batch's reconstructions.
@@ -88,8 +89,9 @@ class JointTrainer(GanTrainer):
         terms: int = 3,
         warm_up: int = 300,
         tie_cells: bool = False,
+        discriminator: nn.Module | None = None,
     ):
-        super().__init__(model, config, rng)
+        super().__init__(model, config, rng, discriminator)
         self.encoder = encoder.to(memory_format=torch.channels_last).train()
         self.ema_encoder = copy.deepcopy(encoder).eval().requires_grad_(False)
         self.reconstruction_weight = reconstruction_weight
@@ -115,14 +117,17 @@ class JointTrainer(GanTrainer):
         return torch.cat([sampled[: n - n // 2], combined])
 
     def _regularise(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, ""]:
-        base, residual = self.encoder.parts(x)
-        y = self.generator.synthesis(base + residual)
-        error = (y - x).square().mean()
-        self.pixel_error = error.item()
-        if self.features is not None:
-            with torch.no_grad():
-                wanted = self.features(x)
-            error = error + self.feature_weight * (self.features(y) - wanted).square().mean()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
+            base, residual = self.encoder.parts(x)
+            y = self.generator.synthesis(base + residual)
+            error = (y - x).square().mean()
+            self.pixel_error = error.item()
+            if self.features is not None:
+                with torch.no_grad():
+                    wanted = self.features(x)
+                gap = (self.features(y) - wanted).float().square().mean()
+                error = error + self.feature_weight * gap
+            residual = residual.float()
         self.optimiser_e.zero_grad(set_to_none=True)
         return self.reconstruction_weight * error + self.residual_weight * residual.square().mean()
 

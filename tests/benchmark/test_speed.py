@@ -8,7 +8,7 @@ import torch
 
 from benchmark import speed
 from lwedit.generators import GeneratorConfig
-from lwedit.generators.stylegan2 import modulated_convolution
+from lwedit.generators.modulation import modulated_convolution
 
 SMALL = GeneratorConfig(size=64, image_channels=3, dim=16, channels=(32, 32, 16, 16, 8))
 

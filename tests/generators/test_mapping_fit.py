@@ -32,7 +32,9 @@ def make_mapping(seed=0, layers=4):
 @pytest.mark.slow
 def test_the_moments_of_a_mixture_are_found():
     codes, mapping = mixture(), make_mapping()
-    config = MappingFitConfig(steps=2500, batch=64, lr=4e-3, r1_gamma=0.5, width=64)
+    config = MappingFitConfig(
+        flow_steps=1500, width=128, depth=2, pairs=8000, path_steps=20, distil_steps=1500, batch=256
+    )
     fit_mapping(mapping, codes, config, rng())
     with torch.no_grad():
         w = mapping(torch.randn(4000, DIM, generator=rng(5)))
@@ -45,12 +47,16 @@ def test_the_moments_of_a_mixture_are_found():
 
 def test_the_mean_code_is_that_of_the_codes():
     codes, mapping = mixture(200), make_mapping()
-    fit_mapping(mapping, codes, MappingFitConfig(steps=1, batch=8, width=8), rng())
+    fit_mapping(mapping, codes, MappingFitConfig(
+        flow_steps=1, width=8, depth=1, pairs=8, path_steps=1, distil_steps=1, batch=8
+    ), rng())
     torch.testing.assert_close(mapping.w_mean, codes.mean(dim=0))
 
 
 def test_fitting_is_a_function_of_first_weights_and_its_generator_alone():
-    config = MappingFitConfig(steps=5, batch=8, width=8)
+    config = MappingFitConfig(
+        flow_steps=5, width=8, depth=1, pairs=8, path_steps=2, distil_steps=3, batch=8
+    )
     results = []
     for noise, seed in ((1, 0), (2, 0), (1, 3)):
         mapping = make_mapping()

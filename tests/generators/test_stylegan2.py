@@ -12,14 +12,13 @@ import torch
 from scipy.signal import convolve2d
 
 from lwedit.generators import Generator, GeneratorConfig
-from lwedit.generators.stylegan2 import (
-    ModulatedLayer,
-    ToImage,
+from lwedit.generators.modulation import (
     _blur,
-    _upsample,
     modulated_convolution,
     modulated_convolution_grouped,
+    upsample,
 )
+from lwedit.generators.stylegan2 import Mapping, ModulatedLayer, ToImage
 
 TINY = GeneratorConfig(size=16, image_channels=3, dim=6, mapping_layers=2, channels=(8, 6, 4))
 FIR = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64  # sum 1
@@ -122,11 +121,11 @@ def test_upsample_is_zero_insertion_then_the_fir_filter():
     expected = [
         convolve2d(np.pad(insert_zeros(c), (2, 1)), 4 * FIR, "valid") for c in x[0].numpy()
     ]
-    np.testing.assert_allclose(_upsample(x)[0].numpy(), np.stack(expected), atol=1e-12)
+    np.testing.assert_allclose(upsample(x)[0].numpy(), np.stack(expected), atol=1e-12)
 
 
 def test_upsample_keeps_a_constant_inside():
-    image = _upsample(torch.full((1, 1, 6, 6), 0.7))
+    image = upsample(torch.full((1, 1, 6, 6), 0.7))
     torch.testing.assert_close(image[..., 1:-1, 1:-1], torch.full((1, 1, 10, 10), 0.7))
 
 
@@ -353,3 +352,10 @@ def test_published_configuration_has_the_published_parameters():
 def test_impossible_sizes_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         GeneratorConfig(**arguments)
+
+
+def test_a_wider_mapping_keeps_the_ends():
+    mapping = Mapping(6, layers=3, width=10)
+    assert [tuple(layer.weight.shape) for layer in mapping.fc] == [(10, 6), (10, 10), (6, 10)]
+    z = normal(5, 6).float()
+    torch.testing.assert_close(mapping(z), mapping(3 * z))  # only the direction of z counts
