@@ -14,7 +14,7 @@ from tqdm import tqdm
 from baselines import METHODS
 from benchmark.ablate.bench import Bench
 from benchmark.ablate.layers import layer_roles
-from benchmark.ablate.variants import BASE, FLOORS, AblationPreset, Variant
+from benchmark.ablate.variants import BASES, FLOORS, AblationPreset, Variant
 from benchmark.bootstrap import bootstrap_mean
 from lwedit.classifier import LatentClassifier
 from lwedit.editors import (
@@ -52,16 +52,20 @@ def measure(
         rows.append({"variant": name, "what": variants[name].what, "edit": edit,
                      **_summary(runs, preset)})
     gains = [row for edit in bench.edits for row in _gains(edit, seen, preset)]
-    return {"domain": bench.name, "kept": bench.kept, "preset": asdict(preset), "base": BASE,
+    return {"domain": bench.name, "kept": bench.kept, "preset": asdict(preset), "base": BASES[bench.name],
             "weights": bench.domain.weights, "rows": rows, "gains": gains,
             "layers": [row for edit in bench.edits for row in layer_roles(bench, edit)]}
 
 
 def fit_variant(variant: Variant, data: FitData, bench: Bench, preset: AblationPreset) -> Editor:
     """One editor of a variant."""
+    base = BASES[bench.name]
     if variant.method in FLOORS:
-        return METHODS[variant.method].fit(data)
-    settings = {**BASE, "most_codes": preset.codes, "held_out": preset.codes,
+        floor = METHODS[variant.method].fit(data)
+        if base.get("layers"):  # as in the benchmark: floors move what LW moves
+            floor.restrict(base["layers"])
+        return floor
+    settings = {**base, "most_codes": preset.codes, "held_out": preset.codes,
                 "max_steps": preset.adam_steps, **variant.changes}
     if settings.get("weights", "none") != "none":
         names = [name for name in bench.group_by if name != data.attribute]

@@ -11,7 +11,7 @@ from benchmark.ablate.bench import Verdicts
 from benchmark.ablate.layers import groups_of, layer_roles
 from benchmark.ablate.measure import _gains, equal_strength
 from benchmark.ablate.page import winner
-from benchmark.ablate.variants import BASE, FLOORS, PRESETS, variants_of
+from benchmark.ablate.variants import BASES, FLOORS, PRESETS, variants_of
 from lwedit.classifier import LatentClassifier
 from lwedit.editors import AffineMap, FitData, LatentWassersteinConfig
 from lwedit.latents import LatentSet, Space
@@ -25,10 +25,12 @@ def test_variants_change_settings_that_exist():
         for name, variant in variants_of(domain).items():
             assert set(variant.changes) <= known, name
             assert variant.method in METHODS
-            settings = {**BASE, **variant.changes}
+            settings = {**BASES[domain], **variant.changes}
             if "weights" in variant.changes:
                 settings["group_by"] = ("l",)
             LatentWassersteinConfig(**settings)
+            if variant.method == "lw" and variant.what != "base":
+                assert any(BASES[domain].get(k, "") != v for k, v in variant.changes.items()), name
     assert "layer 0 only" not in variants_of("faces")
 
 
