@@ -17,7 +17,8 @@ import torch
 from demo import about, benchmark_tab, digits_tab, faces_tab, photos, photos_tab, programs
 from demo.cards import html
 from demo.pictures import MAX_BYTES
-from demo.style import CSS, HEAD, theme
+from demo.scripts import HEAD
+from demo.style import CSS, theme
 
 # An edit of a small image is many tiny operations: threads that share one wait for each other, and
 # wait long where a processor is taken. Photos, whose operations are large, take more (demo.photos).

@@ -48,8 +48,9 @@ NOTES = {
     "worst": "Share of images that keep the attribute disturbed most.",
     "latent_change": "Share of edits that the latent classifier accepts; what is above the target "
                      "change is adversarial.",
-    "nearest": "From edited codes to the nearest held-out code that has the attribute.",
-    "norm": "Length of edited codes; real ones have 10 in 100 dimensions.",
+    "nearest": "From edited codes to the nearest held-out code that has the attribute, 1 being the "
+               "distance of a real one.",
+    "norm": "Length of edited codes over that of real ones: 1 is as long.",
 }
 ATTRIBUTE_METRICS = {
     "preservation": "Other attributes preserved",

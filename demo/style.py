@@ -1,4 +1,4 @@
-"""How the page looks: theme, style sheet, and the two small scripts it needs.
+"""How the page looks: theme and style sheet.
 
 One colour a method everywhere, Okabe and Ito's blue for LW and vermilion for LT; controls are grey,
 so that colour always means a method. Fonts are those of the reader's system: nothing is fetched.
@@ -6,7 +6,7 @@ so that colour always means a method. Fonts are those of the reader's system: no
 
 import gradio as gr
 
-__all__ = ["COLOURS", "CSS", "HEAD", "METHODS_IN_WORDS", "theme"]
+__all__ = ["COLOURS", "CSS", "METHODS_IN_WORDS", "theme"]
 
 COLOURS = {"lw": "#0072B2", "lt": "#D55E00"}
 METHODS_IN_WORDS = {
@@ -174,7 +174,9 @@ footer { opacity: .8; }
 .chart .keys span { display: inline-flex; align-items: center; gap: 7px; color: var(--text); }
 .chart .keys svg { width: 30px; height: 10px; flex: none; }
 .table { overflow-x: auto; } .table table { font-size: .86rem; font-variant-numeric: tabular-nums; }
-.table table, .prose-card table { border: 0 !important; }
+.table table, .prose-card table, .table tr, .prose-card tr { border: 0 !important; }
+.table :is(td, th), .prose-card :is(td, th) { word-break: normal; overflow-wrap: normal; }
+.prose-card :not(pre) > code { white-space: normal !important; overflow-wrap: anywhere; }
 .prose-card { background: var(--card); border: 1px solid var(--line); border-radius: 14px;
   padding: 4px 18px 14px; color: var(--text); }
 .drawing svg { width: 100%; height: auto; display: block; }
@@ -214,7 +216,7 @@ button[role="tab"][aria-selected="true"] { color: var(--text) !important; }
     min-width: 0 !important; }
   .gradio-container pre, .gradio-container .table { max-width: calc(100vw - 68px);
     overflow-x: auto; }
-  .table table { min-width: 760px; } .table td, .table th { overflow-wrap: normal; }
+  .table table { min-width: 860px; }
   .foot { flex-wrap: wrap; }
   .chart { overflow-x: auto; max-width: calc(100vw - 68px); }
   .chart svg[role="img"] { min-width: 620px; }
@@ -245,47 +247,4 @@ button[role="tab"][aria-selected="true"] { color: var(--text) !important; }
   .choices label { flex: none; }
 }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; } }
-"""
-
-HEAD = """
-<script>
-window.lwWipe = (input) => {
-  const frame = input.closest('figure').querySelector('.frame');
-  frame.style.setProperty('--at', input.value + '%');
-  frame.style.setProperty('--seen', input.value > 0 && input.value < 100 ? 1 : 0);
-};
-window.lwSave = (button) => {
-  const image = button.closest('figure').querySelector('img');
-  const canvas = document.createElement('canvas');
-  canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
-  canvas.getContext('2d').drawImage(image, 0, 0);
-  const link = document.createElement('a');
-  link.href = canvas.toDataURL('image/png'); link.download = button.dataset.name; link.click();
-};
-window.lwClear = () => {
-  const canvas = document.querySelector('.pad canvas');
-  canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
-};
-const penAt = (event) => {
-  const box = event.target.getBoundingClientRect();
-  return [(event.clientX - box.left) * event.target.width / box.width,
-          (event.clientY - box.top) * event.target.height / box.height];
-};
-document.addEventListener('pointerdown', (event) => {
-  if (!event.target.matches?.('.pad canvas')) return;
-  event.target.setPointerCapture(event.pointerId);
-  const pen = event.target.getContext('2d');
-  Object.assign(pen, {lineWidth: 18, lineCap: 'round', lineJoin: 'round', strokeStyle: '#111'});
-  pen.beginPath(); pen.moveTo(...penAt(event)); pen.lineTo(...penAt(event)); pen.stroke();
-  event.target.dataset.drawing = 1;
-});
-document.addEventListener('pointermove', (event) => {
-  if (!event.target.dataset?.drawing) return;
-  const pen = event.target.getContext('2d');
-  pen.lineTo(...penAt(event)); pen.stroke();
-});
-for (const end of ['pointerup', 'pointercancel']) {
-  document.addEventListener(end, (event) => { delete event.target.dataset?.drawing; });
-}
-</script>
 """

@@ -75,13 +75,13 @@ SOURCES = (
     Source(
         "psp_ffhq_encode.pt", (GENERATOR, ENCODER),
         "https://github.com/eladrich/pixel2style2pixel (Pretrained Models, StyleGAN Inversion)",
-        "code MIT; the generator in it is NVIDIA's, for non-commercial use", 1_201_515_631,
+        "Code MIT; the generator in it is NVIDIA's, for non-commercial use", 1_201_515_631,
         "f786ac5cf18fcdbc5c57c9f3f12cbedca69381fbdf5694dd132294e3133749d7", 1,
     ),
     Source(
         "e4e_ffhq_encode.pt", (GENERATOR, ENCODER),
         "https://github.com/omertov/encoder4editing (Pretrained Models, FFHQ Inversion)",
-        "code MIT; the generator in it is NVIDIA's, for non-commercial use", 1_201_649_680,
+        "Code MIT; the generator in it is NVIDIA's, for non-commercial use", 1_201_649_680,
         "2ace1d9a8c05c10a399bcd500b8dda118f759ff1aac89dbdab7435f2136a0999", 2,
     ),
     Source(
@@ -125,8 +125,9 @@ def guide(names: Sequence[str] = (GENERATOR, ENCODER)) -> str:
         if gives:
             known = f", SHA-256 `{source.sha256}`" if source.sha256 else ", no hash is known"
             size = f", {source.size:,} bytes" if source.size else ""
-            lines.append(f"- `{source.name}` gives {' and '.join(f'`{name}`' for name in gives)}: "
-                         f"{source.page}. {source.terms}{size}{known}.")
+            made = f" gives {' and '.join(f'`{name}`' for name in gives)}"
+            made = "" if gives == [source.name] else made
+            lines.append(f"- `{source.name}`{made}: {source.page}. {source.terms}{size}{known}.")
     return "\n".join(lines)
 
 
