@@ -52,8 +52,8 @@ def measure(
         rows.append({"variant": name, "what": variants[name].what, "edit": edit,
                      **_summary(runs, preset)})
     gains = [row for edit in bench.edits for row in _gains(edit, seen, preset)]
-    return {"domain": bench.name, "kept": bench.kept, "preset": asdict(preset), "base": BASES[bench.name],
-            "weights": bench.domain.weights, "rows": rows, "gains": gains,
+    return {"domain": bench.name, "kept": bench.kept, "preset": asdict(preset),
+            "base": BASES[bench.name], "weights": bench.domain.weights, "rows": rows, "gains": gains,
             "layers": [row for edit in bench.edits for row in layer_roles(bench, edit)]}
 
 
