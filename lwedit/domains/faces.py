@@ -107,7 +107,7 @@ class FacesDomain:
     def latents(self, part: Part, *, progress: bool = False) -> LatentSet:
         """Codes and labels, from the cache where it has them."""
         judge = "naming_judge" if part == "train" else "scoring_judge"
-        made = f"{_SIZES[part]}x{_SEEDS[part]}"  # other codes have other labels
+        made = f"{_SIZES[part]}x{_SEEDS[part]}_both_sides"  # other codes have other labels
         by = f"{self.weights['generator'][:12]}_{self.weights[judge][:12]}"
         path = self.cache / f"faces_{part}_{made}_{by}.npz"
         if path.exists():

@@ -2,9 +2,11 @@
 
 Held-out faces were labelled by the same annotators as the judges' own, and shown to neither. All
 values are of one pass over them; intervals are 95 %, bootstrap over faces. A judge has not seen the
-other judge's faces either, so `unseen` measures it on those and the held-out ones together, and
-`twice` on those of them that were labelled twice, each attribute where both labels are the same:
-what is missing to 1 there is the judge's fault, what is missing more elsewhere the labels'.
+other judge's faces either, so `unseen` measures it on those and the held-out ones together, all of
+them and by who labelled them, and `twice` on those of them that were labelled twice, each attribute
+where both labels are the same: what is missing to 1 there is the judge's fault, what is missing
+more elsewhere the labels'. `annotators` compares the first annotators with their own second pass,
+`later_annotators` with those who labelled the second half of the faces.
 """
 
 import time
@@ -12,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from lwedit.generators.dcgan import Dcgan
-from lwedit.judges.face_labels import FaceLabels, agreement, load_face_labels
+from lwedit.judges.face_labels import (
+    FaceLabels,
+    agreement,
+    by_first_annotators,
+    load_face_labels,
+)
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge
 from lwedit.judges.identity import DlibIdentity, FeatureIdentity, similarity, stranger_similarity
 from lwedit.judges.quality import (
@@ -36,17 +43,18 @@ def report(assets: Path, generator: Dcgan, parts: dict[str, FaceLabels]) -> dict
     """The content of judges.json.
 
     Args:
-        assets: Folder with judges/, labels.csv and labels_second.csv.
+        assets: Folder with judges/ and the tables of labels.
         generator: Draws the held-out faces.
-        parts: From `split_faces`.
+        parts: From `load_parts`.
     """
     held = parts["heldout"]
     x = _draw(generator, held)
     facts: dict[str, Any] = {
         "labelled_faces": {name: len(part.z) for name, part in parts.items()},
-        "annotators": _annotators(assets),
+        "annotators": _annotators(assets, "labels_second.csv"),
+        "later_annotators": _annotators(assets, "labels_check.csv"),
     }
-    second = load_face_labels(assets / "labels_second.csv", FACE_ATTRIBUTES)
+    second = _again(assets)
     for name, other in (("naming", "scoring"), ("scoring", "naming")):
         judge = FaceJudge.load(assets / "judges" / f"{name}.safetensors")
         facts[name] = measure_judge(judge, x, held)
@@ -63,6 +71,16 @@ def _draw(generator: Dcgan, faces: FaceLabels) -> Float[Tensor, "n 3 h w"]:
     return torch.cat([generator(part[:, None]) for part in faces.z.split(100)])
 
 
+def _again(assets: Path) -> FaceLabels:
+    """Faces of labels.csv as they were labelled another time, by whom they were first."""
+    second, check = (
+        load_face_labels(assets / f"labels_{name}.csv", FACE_ATTRIBUTES)
+        for name in ("second", "check")
+    )
+    new = check.rows((~torch.isin(check.index, second.index)).nonzero()[:, 0])
+    return FaceLabels(*(torch.cat(pair) for pair in zip(second, new, strict=True)))
+
+
 def _beyond(
     p: Float[Tensor, "n attributes"], faces: FaceLabels, second: FaceLabels
 ) -> dict[str, Any]:
@@ -75,15 +93,25 @@ def _beyond(
     for k, name in enumerate(FACE_ATTRIBUTES):
         same = first[:, k] == again[:, k]
         twice[name] = {"faces": int(same.sum()), "auc": roc_auc(both[same, k], first[same, k])}
-    unseen = {name: roc_auc(p[:, k], faces.y[:, k]) for k, name in enumerate(FACE_ATTRIBUTES)}
+    early = by_first_annotators(faces)
+    everyone = torch.ones_like(early)
     return {
-        "unseen": {"faces": len(p), "mean_auc": sum(unseen.values()) / len(unseen), "auc": unseen},
+        "unseen": _aucs(p, faces.y, everyone)
+        | {"first_annotators": _aucs(p, faces.y, early)}
+        | {"later_annotators": _aucs(p, faces.y, ~early)},
         "twice": {
             "faces": len(rows),
             "mean_auc": sum(row["auc"] for row in twice.values()) / len(twice),
             "attributes": twice,
         },
     }
+
+
+def _aucs(
+    p: Float[Tensor, "n attributes"], y: Int64[Tensor, "n attributes"], pick: Bool[Tensor, " n"]
+) -> dict[str, Any]:
+    aucs = {name: roc_auc(p[pick, k], y[pick, k]) for k, name in enumerate(FACE_ATTRIBUTES)}
+    return {"faces": int(pick.sum()), "mean_auc": sum(aucs.values()) / len(aucs), "auc": aucs}
 
 
 def measure_judge(
@@ -116,17 +144,17 @@ def measure_judge(
     }
 
 
-def _annotators(assets: Path) -> dict[str, Any]:
+def _annotators(assets: Path, again: str) -> dict[str, Any]:
+    """Agreement of labels.csv with another table of some of its faces."""
     first = load_face_labels(assets / "labels.csv", FACE_ATTRIBUTES)
-    second = load_face_labels(assets / "labels_second.csv", FACE_ATTRIBUTES)
+    second = load_face_labels(assets / again, FACE_ATTRIBUTES)
     rows = {}
-    for k, (name, both) in enumerate(
-        zip(FACE_ATTRIBUTES, agreement(first, second), strict=True)
-    ):
+    for k, (name, both) in enumerate(zip(FACE_ATTRIBUTES, agreement(first, second), strict=True)):
         share = first.y[:, k].double().mean().item()
         rows[name] = both._asdict() | {"ceiling_auc": ceiling_auc(both.kappa, share)}
     means = {m: sum(row[m] for row in rows.values()) / len(rows) for m in rows[name]}
-    return {"mean": means, "attributes": rows}
+    both = len(set(first.index.tolist()) & set(second.index.tolist()))
+    return {"faces": both, "mean": means, "attributes": rows}
 
 
 def _judges_agree(assets: Path, x: Float[Tensor, "n 3 h w"]) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 One small residual network that halves the resolution early (64 -> 32 -> 16 -> 8 -> 4 positions a
 side) and reads the last maps position by position, so that a hat, a mouth and a beard are each
-looked for where they are. It sees images only. Probabilities are calibrated after training by Platt
+looked for where they are. It sees images only, each one and its mirror image: both show the same,
+so the judge says the mean of the two logits. Probabilities are calibrated after training by Platt
 scaling, a slope and a shift for each attribute (Platt, "Probabilistic outputs for support vector
 machines", 1999), folded into the last layer; the threshold is therefore .5 throughout.
 `lwedit.judges.train_faces` trains two of them on labels of different faces: one names codes for
@@ -89,11 +90,17 @@ class FaceJudge(nn.Module):
         return self.out(self.features(x))
 
     @torch.no_grad()
+    def logits(
+        self, x: Float[Tensor, "n 3 64 64"], batch: int = 100
+    ) -> Float[Tensor, "n attributes"]:
+        """Mean logit of each image and its mirror image, computed in batches."""
+        return torch.cat([(self(part) + self(part.flip(3))) / 2 for part in x.split(batch)])
+
     def probabilities(
         self, x: Float[Tensor, "n 3 64 64"], batch: int = 100
     ) -> Float[Tensor, "n attributes"]:
         """Calibrated probability of every attribute, computed in batches."""
-        return torch.cat([self(part).sigmoid() for part in x.split(batch)])
+        return self.logits(x, batch).sigmoid()
 
     @torch.no_grad()
     def scale_logits(

@@ -45,11 +45,13 @@ class StudentConfig:
         inverse_weight: Weight of the squared error of z.
         ema_decay: Of the running average of the weights.
         rename_at: Share of the steps after which the pool is named again.
+        bfloat16: Whether networks run in bfloat16 while they learn, twice as fast on processors
+            that have it; weights and their average stay float32.
         save_every: Steps between checkpoints.
     """
 
     seed: int = 0
-    steps: int = 1600
+    steps: int = 2400
     pool_batch: int = 48
     label_batch: int = 16
     lr: float = 2.5e-3
@@ -57,6 +59,7 @@ class StudentConfig:
     inverse_weight: float = 0.3
     ema_decay: float = 0.995
     rename_at: float = 0.5
+    bfloat16: bool = True
     save_every: int = 100
 
 
@@ -124,6 +127,9 @@ class Student:
         fall = torch.tensor(torch.pi * (done - rise) / (1 - rise))
         return self.config.lr * (1 + fall.cos().item()) / 2
 
+    def _precision(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16)
+
     def step(self, pool: Pool, labelled: Pool) -> float:
         """One step on a batch of both; returns the loss."""
         config = self.config
@@ -134,9 +140,12 @@ class Student:
         ]
         x, z, p = (torch.cat([part[i][rows] for part, rows in draws]) for i in range(3))
         mirror = (torch.rand(len(x), generator=rng) < 0.5).float()
-        features = self.judge.features(augment(to_unit_range(x), mirror, rng))
-        error = (self.inverse(features) - z).square().mean(dim=1)
-        loss = functional.binary_cross_entropy_with_logits(self.judge.out(features), p)
+        x = augment(to_unit_range(x), mirror, rng)
+        with self._precision():
+            features = self.judge.features(x)
+            logits, code = self.judge.out(features).float(), self.inverse(features).float()
+        error = (code - z).square().mean(dim=1)
+        loss = functional.binary_cross_entropy_with_logits(logits, p)
         loss = loss + config.inverse_weight * ((1 - mirror) * error).mean()
         for group in self._optimiser.param_groups:
             group["lr"] = self._lr()
@@ -190,13 +199,13 @@ class Student:
 
     def rename(self, pool: Pool, soft: Float[Tensor, "n attributes"]) -> Pool:
         """Name the pool by the mean logit of the teacher's `soft` labels and the average judge."""
-        own = [self._both_sides(part) for part in pool.x.split(100)]
-        return pool._replace(p=((torch.cat(own) + soft.logit(eps=1e-4)) / 2).sigmoid())
+        return pool._replace(p=((self.name(pool) + soft.logit(eps=1e-4)) / 2).sigmoid())
 
-    @torch.no_grad()
-    def _both_sides(self, pixels: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n attributes"]:
-        x = to_unit_range(pixels)
-        return (self.average(x) + self.average(x.flip(3))) / 2
+    def name(self, pool: Pool) -> Float[Tensor, "n attributes"]:
+        """Logits of the pool by the average judge."""
+        with self._precision():
+            own = [self.average.logits(to_unit_range(part)) for part in pool.x.split(100)]
+        return torch.cat(own).float()
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -2,18 +2,19 @@
 
 The labelled faces are dealt to the naming judge, the scoring judge and a held-out part; nothing
 that one judge learns from depends on a label of the other's part. For each judge: a teacher on the
-generator's features is fitted; a pool of generated images is drawn and named by it; a student is
-trained on the pool and the labelled faces (`lwedit.judges.student`); if asked to, it is polished
-in small steps on the pool as it names that itself together with the teacher, which helps a short
-training and not a long one; and it is calibrated on a tenth of its own labelled faces, which it was
-not shown. The command ends by measuring both judges on the held-out faces and writes judges.json
-beside the weights.
+generator's features is fitted; a pool of generated images is drawn and named by it; a wide student
+is trained on the pool and the labelled faces (`lwedit.judges.student`); the judge, half as wide and
+therefore fast, is trained on the pool as the wide one names it (Hinton et al., "Distilling the
+knowledge in a neural network", 2015) and on the same labelled faces; and it is calibrated on a
+tenth of its own labelled faces, which it was not shown. The command ends by measuring both judges
+on the held-out faces and writes judges.json beside the weights.
 """
 
 import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -23,7 +24,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from lwedit.generators.dcgan import Dcgan, load_dcgan
-from lwedit.judges.face_labels import FaceLabels, load_face_labels, split_faces
+from lwedit.judges.face_labels import FaceLabels, load_parts
 from lwedit.judges.face_report import report
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge
 from lwedit.judges.student import Pool, Student, StudentConfig, fit_student
@@ -37,7 +38,7 @@ JUDGES = {"naming": 1, "scoring": 2}  # and the seed of everything random in its
 _ASIDE = 0.1  # share of a judge's labelled faces kept for calibration
 _COPIES = 4
 _SIGMA = 0.3
-_POLISH = {"lr": 5e-4, "inverse_weight": 0.0, "rename_at": 0.0}
+_WIDE, _WIDTH = 40, 24  # feature maps of the first student and of the judge at 32x32
 _TRUST = 0.8  # in an annotator's label; the rest is the teacher's leave-one-out probability
 
 
@@ -49,19 +50,24 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", choices=tuple(JUDGES))
     parser.add_argument("--pool", type=int, default=16_000, help="generated images a judge")
     parser.add_argument("--steps", type=int, default=StudentConfig.steps)
-    parser.add_argument("--polish", type=int, default=0, help="more, small steps at the end")
+    parser.add_argument("--wide-steps", type=int, default=1600, help="of the wide student")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     keep_freed_memory()
     generator = load_dcgan(args.assets / "generator.safetensors")
-    parts = split_faces(load_face_labels(args.assets / "labels.csv", FACE_ATTRIBUTES))
+    parts = load_parts(args.assets, FACE_ATTRIBUTES)
     out = args.assets / "judges"
     out.mkdir(parents=True, exist_ok=True)
     for name in (args.only,) if args.only else JUDGES:
         config = StudentConfig(seed=JUDGES[name], steps=args.steps)
         judge = train_judge(
-            generator, parts[name], config, args.run / name, pool_size=args.pool, polish=args.polish
+            generator,
+            parts[name],
+            config,
+            args.run / name,
+            pool_size=args.pool,
+            wide_steps=args.wide_steps,
         )
         judge.save(out / f"{name}.safetensors")
     if all((out / f"{name}.safetensors").exists() for name in JUDGES):
@@ -77,34 +83,45 @@ def train_judge(
     folder: Path,
     *,
     pool_size: int,
-    polish: int,
+    wide_steps: int,
+    attributes: tuple[str, ...] = FACE_ATTRIBUTES,
 ) -> FaceJudge:
     """A calibrated judge from one part of the labelled faces.
 
     Args:
         generator: Draws the images.
         labels: The part.
-        config: How the student is trained.
+        config: How the judge is trained.
         folder: Where images and checkpoints are kept.
         pool_size: Generated images.
-        polish: Steps of the second training, which starts from the average of the first.
+        wide_steps: Steps of the wide student, which names them for the judge.
+        attributes: Names of the columns of the labels.
     """
     folder.mkdir(parents=True, exist_ok=True)
     aside = max(1, int(_ASIDE * len(labels.z)))
     pool, labelled = _images(generator, labels, aside, pool_size, config.seed, folder)
-    torch.manual_seed(config.seed)  # the first weights of the networks
-    judge = FaceJudge()
-    small = replace(config, steps=polish, seed=config.seed + 10, **_POLISH)
-    for stage, stage_folder in ((config, folder), (small, folder / "polish")):
-        if stage.steps:
-            student = Student(judge.requires_grad_(True), generator.dim, stage)
-            for _ in fit_student(student, pool, labelled, stage_folder):
-                pass
-            judge = student.average
+    wide = replace(config, steps=wide_steps, seed=config.seed + 10)
+    named = folder / "wide" / "named.safetensors"
+    sizes = {"attributes": attributes, "width": _WIDE}
+    if not named.exists():
+        student = _fit(sizes, pool, labelled, wide, folder / "wide")
+        save_file({"logits": student.name(pool).contiguous()}, named)
+    pool = pool._replace(p=load_file(named)["logits"].sigmoid())
+    judge = _fit(sizes | {"width": _WIDTH}, pool, labelled, config, folder).average
     with torch.no_grad():
-        kept = judge(generator(labels.z[:aside, None]))
+        kept = judge.logits(generator(labels.z[:aside, None]))
     judge.scale_logits(*calibrate(kept, labels.y[:aside]))
     return judge
+
+
+def _fit(
+    sizes: dict[str, Any], pool: Pool, labelled: Pool, config: StudentConfig, folder: Path
+) -> Student:
+    torch.manual_seed(config.seed)  # the first weights of the networks
+    student = Student(FaceJudge(**sizes), pool.z.shape[1], config)
+    for _ in fit_student(student, pool, labelled, folder):
+        pass
+    return student
 
 
 def _images(

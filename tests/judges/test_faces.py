@@ -1,6 +1,7 @@
 """Truths of the judges of faces: labels and halves, the teacher, the student, numbers by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, roc_auc_
 
 from lwedit.domains.faces import ASSETS
 from lwedit.generators.dcgan import Dcgan
-from lwedit.judges.face_labels import FaceLabels, agreement, load_face_labels, split_faces
+from lwedit.judges.face_labels import FaceLabels, load_parts
 from lwedit.judges.face_report import measure_judge
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge
 from lwedit.judges.quality import (
@@ -23,7 +24,7 @@ from lwedit.judges.quality import (
 )
 from lwedit.judges.student import Pool, Student, StudentConfig, augment, fit_student
 from lwedit.judges.teacher import KernelTeacher, arc_cosine, platt
-from lwedit.judges.train_faces import calibrate, neighbours
+from lwedit.judges.train_faces import calibrate, neighbours, train_judge
 
 
 def rng(seed=0):
@@ -37,78 +38,6 @@ def small_judge(attributes=("hat", "beard")):
     with torch.no_grad():
         judge(torch.randn(16, 3, 64, 64, generator=rng(1)))
     return judge.eval()
-
-
-# --- labels ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def labels():
-    return load_face_labels(ASSETS / "labels.csv", FACE_ATTRIBUTES)
-
-
-def test_labels_are_the_table_without_unclear_faces(labels):
-    lines = (ASSETS / "labels.csv").read_text().splitlines()
-    names = lines[0].split(",")
-    rows = [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
-    clear = [row for row in rows if row["unclear"] == "0"]
-    assert len(rows) == 2544
-    assert len(labels.index) == len(clear) == 2398
-    for k, name in enumerate(FACE_ATTRIBUTES):
-        assert labels.y[:, k].tolist() == [int(row[name]) for row in clear]
-    positives = dict(zip(FACE_ATTRIBUTES, labels.y.sum(dim=0).tolist(), strict=True))
-    assert positives == {
-        "eyeglasses": 350, "headwear": 344, "smiling": 615, "mouth_open": 1004,
-        "facial_hair": 356, "long_hair": 652, "bangs": 562, "light_hair": 277,
-        "pale_skin": 1025, "masculine": 1197,
-    }  # fmt: skip
-
-
-def test_codes_are_rows_of_one_draw(labels):
-    z = torch.randn(2560, 100, generator=rng(20231121))
-    assert torch.equal(labels.z, z[labels.index])
-
-
-def test_parts_share_no_face_and_are_the_same_every_time(labels):
-    parts, again = split_faces(labels), split_faces(labels)
-    faces = [set(part.index.tolist()) for part in parts.values()]
-    assert list(parts) == ["heldout", "naming", "scoring"]
-    assert sum(len(part) for part in faces) == len(set.union(*faces)) == 2398
-    assert len(faces[0]) == 479
-    for name, part in parts.items():
-        assert torch.equal(part.index, again[name].index)
-        place = {face: row for row, face in enumerate(labels.index.tolist())}
-        assert torch.equal(part.y, labels.y[[place[face] for face in part.index.tolist()]])
-
-
-def test_agreement_of_annotators_is_cohens(labels):
-    second = load_face_labels(ASSETS / "labels_second.csv", FACE_ATTRIBUTES)
-    both = sorted(set(labels.index.tolist()) & set(second.index.tolist()))
-    a, b = (
-        np.array([part.y[part.index.tolist().index(face)].tolist() for face in both])
-        for part in (labels, second)
-    )
-    for k, row in enumerate(agreement(labels, second)):
-        assert row.agree == pytest.approx((a[:, k] == b[:, k]).mean())
-        assert row.kappa == pytest.approx(cohen_kappa_score(a[:, k], b[:, k]))
-        assert row.balanced == pytest.approx(balanced_accuracy_score(a[:, k], b[:, k]))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "index,unclear\n0,0\n",
-        "index,hat,unclear\n0,2,0\n",
-        "index,hat,unclear\n0,,0\n",
-        "index,hat,unclear\n99999,1,0\n",
-        "<html>404 Not Found</html>",
-        "",
-    ],
-)
-def test_a_table_that_labels_no_faces_is_refused(tmp_path, text):
-    (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(ValueError, match=r"labels\.csv must label faces"):
-        load_face_labels(tmp_path / "labels.csv", ("hat",))
 
 
 # --- numbers ---------------------------------------------------------------------------------
@@ -297,12 +226,42 @@ def test_a_checkpoint_of_another_configuration_is_not_taken(tmp_path):
 
 
 def test_the_pool_is_named_again_by_both_and_both_sides():
-    student, (pool, _) = make_student(), pools()
+    student, (pool, _) = make_student(replace(SHORT, bfloat16=False)), pools()
     soft = torch.full((64, 2), 0.8)
     x = pool.x.float() / 127.5 - 1
     own = (student.average(x) + student.average(x.flip(3))) / 2
     expected = ((own + np.log(4)) / 2).sigmoid()
     torch.testing.assert_close(student.rename(pool, soft).p, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_half_precision_learns_nearly_the_same_and_keeps_float32_weights():
+    losses = []
+    for half in (False, True):
+        student = make_student(replace(SHORT, bfloat16=half))
+        losses.append([student.step(*pools()) for _ in range(5)])
+        assert {p.dtype for p in student.judge.parameters()} == {torch.float32}
+        assert student.name(pools()[0]).dtype == torch.float32
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[1] != losses[0]
+
+
+def test_a_judge_trained_again_from_half_its_files_is_the_same(tmp_path, taught):
+    generator, z, y, _ = taught
+    labels = FaceLabels(torch.arange(80), z, y)
+    folder, names = tmp_path / "run", FACE_ATTRIBUTES[:2]
+
+    def train():
+        return train_judge(
+            generator, labels, SHORT, folder, pool_size=200, wide_steps=4, attributes=names
+        )
+
+    first = train()
+    (folder / "student.safetensors").unlink()
+    again = train()
+    for name, value in first.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, rtol=1e-4, atol=1e-5)
+    (folder / "wide" / "named.safetensors").unlink()  # whose student is still there
+    assert torch.equal(train().out.bias, again.out.bias)
 
 
 # --- the network and its file ----------------------------------------------------------------
@@ -314,7 +273,14 @@ def test_scaled_logits_are_scaled():
     expected = judge(x) * slope + shift
     judge.scale_logits(slope, shift)
     torch.testing.assert_close(judge(x), expected)
-    torch.testing.assert_close(judge.probabilities(x, batch=2), expected.sigmoid())
+    both = (expected + judge(x.flip(3))) / 2
+    torch.testing.assert_close(judge.probabilities(x, batch=2), both.sigmoid())
+
+
+def test_an_image_and_its_mirror_image_show_the_same():
+    judge, x = small_judge(), torch.randn(5, 3, 64, 64, generator=rng())
+    assert (judge(x) - judge(x.flip(3))).abs().max() > 0.001
+    torch.testing.assert_close(judge.probabilities(x), judge.probabilities(x.flip(3)))
 
 
 def test_a_file_gives_the_judge_back_in_halves(tmp_path):
@@ -377,10 +343,10 @@ def facts():
 
 
 @pytest.mark.parametrize("name", ["naming", "scoring"])
-def test_what_judges_json_says_of_held_out_faces_is_true(name, facts, labels):
+def test_what_judges_json_says_of_held_out_faces_is_true(name, facts):
     from lwedit.generators.dcgan import load_dcgan
 
-    held = split_faces(labels)["heldout"]
+    held = load_parts(ASSETS, FACE_ATTRIBUTES)["heldout"]
     judge = FaceJudge.load(ASSETS / "judges" / f"{name}.safetensors")
     assert judge.attributes == FACE_ATTRIBUTES
     with torch.no_grad():
@@ -392,7 +358,11 @@ def test_what_judges_json_says_of_held_out_faces_is_true(name, facts, labels):
     assert facts[name]["mean"]["auc"] == pytest.approx(sum(aucs) / len(aucs), abs=1e-3)
 
 
-def test_the_scoring_judge_is_better_than_a_plain_network(facts):
-    """A plain network of this size had .93 with eight in ten of the labels; this one has half."""
-    assert facts["scoring"]["mean"]["auc"] > 0.93
-    assert facts["scoring"]["mean"]["auc"] < facts["annotators"]["mean"]["ceiling_auc"]
+def test_the_scoring_judge_is_what_the_readme_claims(facts):
+    """Two bars are met, two are not, and labels on which two annotators agree show why."""
+    scoring = facts["scoring"]
+    auc = {name: row["auc"] for name, row in scoring["attributes"].items()}
+    assert auc["eyeglasses"] >= 0.98
+    assert auc["mouth_open"] >= 0.97
+    assert 0.94 < scoring["mean"]["auc"] < facts["annotators"]["mean"]["ceiling_auc"]
+    assert scoring["twice"]["mean_auc"] > scoring["unseen"]["mean_auc"] + 0.02
