@@ -47,7 +47,7 @@ class NoEdit(AffineEditor):
         """
         space = data.train.space
         still = AffineMap.zero("translation", space.layers, space.dim)
-        return cls(data.attribute, space, still)
+        return cls(data.attribute, space, still.to(data.train.w.device))
 
 
 class RandomDirection(AffineEditor):
@@ -64,7 +64,7 @@ class RandomDirection(AffineEditor):
         """
         length = _difference(data.train.pair(data.attribute)).norm()
         rng = torch.Generator().manual_seed(data.seed)
-        direction = torch.randn(data.train.w.shape[1:], generator=rng)
+        direction = torch.randn(data.train.w.shape[1:], generator=rng).to(data.train.w)
         move = AffineMap(None, direction * (length / direction.norm()))
         return cls(data.attribute, data.train.space, move)
 
@@ -105,12 +105,14 @@ class GaussianTransport(AffineEditor):
         """
         pair = data.train.pair(data.attribute)
         source, target = flatten_codes(pair.source), flatten_codes(pair.target)
-        share = max(float(ledoit_wolf_shrinkage(x.double().numpy())) for x in (source, target))
+        both = [x.double().cpu().numpy() for x in (source, target)]
+        share = max(float(ledoit_wolf_shrinkage(x)) for x in both)
         before, after = (
             Moments(m.mean, shrink(m.covariance, share)) for m in (moments(source), moments(target))
         )
         weight, bias = gaussian_map(before, after)
-        weight = weight - torch.eye(len(weight), dtype=weight.dtype)  # H = T - identity
+        weight = weight.clone()
+        weight.diagonal().sub_(1)  # H = T - identity
         return cls(data.attribute, data.train.space, AffineMap(weight.float(), bias.float()))
 
 

@@ -157,7 +157,7 @@ class LatentTransformer(AffineEditor):
         k = train.column(data.attribute)
         mask = 1 - correlation(train.y, k)
         rng = torch.Generator().manual_seed(data.seed)
-        model = _EqualisedAffine(train.space.layers, train.space.dim, rng)
+        model = _EqualisedAffine(train.space.layers, train.space.dim, rng).to(train.w.device)
         optimiser = torch.optim.Adam(
             model.parameters(), config.lr, (0.9, 0.999), weight_decay=config.weight_decay
         )

@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="print the configuration and stop")
     parser.add_argument("--figures-only", action="store_true",
                         help="tables and figures again from a finished run")
+    parser.add_argument("--device", default="cpu", metavar="cpu|cuda",
+                        help="where codes are fitted, edited, drawn and judged")
+    parser.add_argument("--batch", type=int, metavar="N", help="images at a time")
     more = parser.add_argument_group("domains other than digits")
     more.add_argument("--attributes", nargs="+", metavar="NAME", help="targets, all unless given")
     more.add_argument("--alphas", type=int, metavar="N", help="number of strengths in [d, 2d]")

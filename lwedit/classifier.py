@@ -91,6 +91,7 @@ class LatentClassifier(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))
             model = cls(latents.attributes, latents.space, config.hidden)
+        model = model.to(latents.w.device)
         if config.standardise:
             v = flatten_codes(latents.w)
             model.centre.copy_(v.mean(dim=0))

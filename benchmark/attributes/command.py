@@ -88,6 +88,7 @@ def configure(args: argparse.Namespace) -> AttributeConfig:
         config = replace(config, seeds=tuple(args.seeds))
     if args.alphas:
         config = replace(config, alphas=args.alphas)
+    config = replace(config, device=args.device, batch=args.batch or config.batch)
     config = replace(config, floors=config.floors and not args.no_floors)
     for name in config.methods:
         if name not in registry(config):

@@ -135,7 +135,7 @@ class ToyDomain:
     def score(self, x: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n attributes"]:
         """Probabilities whose verdict at 1/2 is exact."""
         f = self.read(x)[:, : len(ATTRIBUTES)]
-        return (_STEEPNESS * (f - torch.tensor(THRESHOLDS, device=x.device))).sigmoid()
+        return (_STEEPNESS * (f - torch.tensor(THRESHOLDS).to(x.device))).sigmoid()
 
     def identity(
         self,
@@ -188,7 +188,7 @@ class TrueEdit(Editor):
         a = mixing().to(w.device).double()
         k = ATTRIBUTES.index(self.attribute)
         f = flatten_codes(w).double() @ a[k]
-        below = torch.special.ndtr(torch.tensor(THRESHOLDS[k], dtype=a.dtype, device=a.device))
+        below = torch.special.ndtr(torch.tensor(THRESHOLDS[k]).to(a))
         rank = torch.special.ndtr(f)
         lacks = rank <= below
         share = torch.where(lacks, rank / below, (rank - below) / (1 - below)).clamp(1e-3, 1 - 1e-3)

@@ -79,6 +79,11 @@ class AffineMap:
         weight = torch.zeros(layers, dim, dim) if shape == "per_layer" else None
         return cls(weight, torch.zeros(layers, dim))
 
+    def to(self, device: torch.device | str) -> "AffineMap":
+        """The same map for codes on another device."""
+        parts = (self.weight, self.bias, self.right)
+        return AffineMap(*(None if part is None else part.to(device) for part in parts))
+
     def fits(self, space: Space) -> bool:
         """Whether the map moves codes of this space."""
         rank = 1 if self.right is None else len(self.right)

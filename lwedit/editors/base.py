@@ -115,7 +115,7 @@ class Editor(ABC):
             ValueError: If the codes have another shape, or codes or strength are not finite.
         """
         self._check(w)
-        strength = torch.as_tensor(alpha, dtype=w.dtype, device=w.device)
+        strength = torch.as_tensor(alpha, dtype=w.dtype).to(w.device)
         if not strength.isfinite().all():
             raise ValueError(f"alpha must be finite, got {alpha}.")
         if strength.ndim and strength.shape != (len(w),):

@@ -172,7 +172,7 @@ def prepare(data: FitData, config: LatentWassersteinConfig, rng: Generator) -> P
         with torch.no_grad():
             u = features(train.source)
         unit = blur_from_fraction(1.0, u, u, rng)
-    mask = _mask(config.layers, data.train.space.layers)
+    mask = _mask(config.layers, data.train.space.layers).to(train.source.device)
     x, y = flatten_codes(train.source * mask), flatten_codes(train.target * mask)
     distance = blur_from_fraction(1.0, x, y, rng)
     return Problem(train, held_out, features, distance, unit, config, mask)
@@ -193,7 +193,7 @@ def _sides(latents: LatentSet, attribute: str, config: LatentWassersteinConfig) 
     has = latents.labels(attribute) == 1
     by = latents.y[:, [latents.column(name) for name in config.group_by]]
     a = sample_weights(by[~has], by[has], config.weights)
-    return Sides(source, target, a, torch.full((len(target),), 1 / len(target)))
+    return Sides(source, target, a, torch.full_like(target[:, 0, 0], 1 / len(target)))
 
 
 def _capped(latents: LatentSet, attribute: str, cap: int, rng: Generator) -> LatentSet:
@@ -201,7 +201,7 @@ def _capped(latents: LatentSet, attribute: str, cap: int, rng: Generator) -> Lat
     y = latents.labels(attribute)
     if max(int((y == label).sum()) for label in (0, 1)) <= cap:
         return latents
-    order = torch.randperm(len(latents), generator=rng)
+    order = torch.randperm(len(latents), generator=rng).to(y.device)
     keep = [order[y[order] == label][:cap] for label in (0, 1)]
     return latents.subset(torch.cat(keep))
 

@@ -95,7 +95,7 @@ class _Preservation:
         joint = self._blocked(delta + self.lam * flatten_codes(pull))
         probe = self._blocked(flatten_codes(probe))
         curvature = torch.bmm(probe.transpose(1, 2) * self.a, probe) * (self.lam * self.blocks)
-        curvature += torch.eye(curvature.shape[1])
+        curvature += torch.eye(curvature.shape[1], device=curvature.device)
         moved = torch.cholesky_solve(joint.transpose(1, 2), torch.linalg.cholesky(curvature))
         return moved.permute(2, 0, 1).reshape(delta.shape)
 

@@ -102,12 +102,12 @@ class ResidualMap:
         centre, rank = v.mean(dim=0), len(axes)
         widths = [rank, hidden, hidden]
         first, second = (
-            torch.randn(b, a, generator=rng) * (2 / a) ** 0.5 for a, b in pairwise(widths)
+            torch.randn(b, a, generator=rng).to(v) * (2 / a) ** 0.5 for a, b in pairwise(widths)
         )
         return cls(
             affine, axes, centre, (v - centre).square().mean().sqrt(),
-            first, torch.zeros(hidden), second, torch.zeros(hidden),
-            torch.zeros(rank, hidden), torch.zeros(rank),
+            first, v.new_zeros(hidden), second, v.new_zeros(hidden),
+            v.new_zeros(rank, hidden), v.new_zeros(rank),
             mask.expand(codes.shape[1:]).flatten().clone(),
         )
 

@@ -65,7 +65,7 @@ class RidgeSystem:
     def _cross(
         self, t: Float[Tensor, "n blocks width"], mean: Float64[Tensor, "blocks width"]
     ) -> Float64[Tensor, "blocks width width"]:
-        total = torch.zeros(*mean.shape, mean.shape[1], dtype=torch.float64)
+        total = mean.new_zeros(*mean.shape, mean.shape[1])
         for x, t_rows, a in zip(
             self.x.split(_ROWS), t.split(_ROWS), self.a.split(_ROWS), strict=True
         ):
@@ -77,7 +77,7 @@ class RidgeSystem:
 def _mean(
     x: Float[Tensor, "n blocks width"], a: Float[Tensor, " n"]
 ) -> Float64[Tensor, "blocks width"]:
-    total = torch.zeros(x.shape[1:], dtype=torch.float64)
+    total = x.new_zeros(x.shape[1:], dtype=torch.float64)
     for rows, mass in zip(x.split(_ROWS), a.split(_ROWS), strict=True):
         total += torch.einsum("n,nbw->bw", mass.double(), rows.double())
     return total / a.double().sum()

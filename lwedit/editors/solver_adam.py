@@ -51,7 +51,7 @@ def descent(problem: Problem, fraction: float, rng: Generator) -> Iterator[Solut
     config, (_, layers, dim) = problem.config, problem.train.source.shape
     if config.shape == "low_rank":
         raise ValueError("shape must not be low_rank for adam: both factors at 0 have no gradient.")
-    map = AffineMap.zero(config.shape, layers, dim)
+    map = AffineMap.zero(config.shape, layers, dim).to(problem.train.source.device)
     parameters = [p.requires_grad_() for p in (map.weight, map.bias) if p is not None]
     optimiser = torch.optim.Adam(parameters, config.lr)
     best = _snapshot(problem, map, fraction, 0)

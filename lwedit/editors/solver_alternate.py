@@ -62,7 +62,7 @@ def _rounds(
     train, config = problem.train, problem.config
     blocks = train.source.shape[1] if config.shape == "per_layer" else 1
     pull = Pull(problem, fraction, blocks, rng)
-    still = AffineMap.zero("translation", *train.source.shape[1:])
+    still = AffineMap.zero("translation", *train.source.shape[1:]).to(train.source.device)
     enough = _GAIN * abs(problem.held_out_loss(still))
     move, last = torch.zeros_like(train.source), float("inf")
     for step in range(config.rounds):

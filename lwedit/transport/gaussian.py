@@ -41,7 +41,7 @@ def moments(x: Float[Tensor, "n dim"], a: Float[Tensor, " n"] | None = None) -> 
         a: Masses, uniform if left out.
     """
     x = x.double()
-    mass = torch.full((len(x),), 1 / len(x), dtype=x.dtype) if a is None else a.double()
+    mass = torch.full_like(x[:, 0], 1 / len(x)) if a is None else a.double()
     mean = mass @ x
     centred = x - mean
     return Moments(mean, centred.T @ (centred * mass[:, None]))
@@ -56,7 +56,8 @@ def shrink(covariance: Float64[Tensor, "dim dim"], share: float) -> Float64[Tens
     if not 0 <= share <= 1:
         raise ValueError(f"share must lie in [0, 1], got {share}.")
     level = covariance.trace() / len(covariance)
-    return (1 - share) * covariance + share * level * torch.eye(len(covariance)).to(covariance)
+    eye = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+    return (1 - share) * covariance + share * level * eye
 
 
 def bures_wasserstein(source: Moments, target: Moments) -> Float64[Tensor, ""]:
@@ -87,7 +88,7 @@ def gaussian_map(source: Moments, target: Moments, *, floor: float = 1e-8) -> Ga
     inverse = (vectors / values.sqrt()) @ vectors.T
     weight = inverse @ _power(root @ target.covariance @ root, 0.5) @ inverse
     weight = (weight + weight.T) / 2
-    return GaussianMap(weight, target.mean - weight @ source.mean)
+    return GaussianMap(weight, target.mean - weight.mv(source.mean))
 
 
 def _power(matrix: Float64[Tensor, "dim dim"], exponent: float) -> Float64[Tensor, "dim dim"]:

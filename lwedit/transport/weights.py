@@ -46,7 +46,7 @@ def sample_weights(
     if mode not in get_args(WeightMode):
         raise ValueError(f"mode must be one of {get_args(WeightMode)}, got {mode!r}.")
     if mode == "none":
-        return torch.full((len(source),), 1 / len(source))
+        return torch.full((len(source),), 1 / len(source), device=source.device)
     both = torch.cat([source, target])
     group = torch.unique(both, dim=0, return_inverse=True)[1]
     groups = int(group.max()) + 1
