@@ -19,7 +19,7 @@ _INTEGERS = ("size", "image_channels", "dim", "mapping_layers")
 
 def generator_metadata(config: GeneratorConfig) -> dict[str, str]:
     """The header from which `load_generator` reads the sizes."""
-    about = {name: str(getattr(config, name)) for name in _INTEGERS}
+    about = {name: str(getattr(config, name)) for name in (*_INTEGERS, "mapping_width")}
     return about | {"channels": ",".join(str(c) for c in config.channels)}
 
 
@@ -37,6 +37,7 @@ def load_generator(path: Path) -> Generator:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
         sizes = {name: int(about[name]) for name in _INTEGERS}
+        sizes["mapping_width"] = int(about.get("mapping_width", 0))  # older files: as wide as w
         channels = tuple(int(c) for c in about["channels"].split(","))
         config = GeneratorConfig(channels=channels, **sizes)
     except KeyError as error:

@@ -1,5 +1,7 @@
 """Truths that lwedit.generators.checkpoints must meet: a file alone rebuilds the generator."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -7,7 +9,9 @@ from safetensors.torch import save_file
 from lwedit.generators import Generator, GeneratorConfig
 from lwedit.generators.checkpoints import generator_metadata, load_generator, load_weights
 
-TINY = GeneratorConfig(size=8, image_channels=3, dim=6, mapping_layers=2, channels=(8, 4))
+TINY = GeneratorConfig(
+    size=8, image_channels=3, dim=6, mapping_layers=2, channels=(8, 4), mapping_width=7
+)
 
 
 @pytest.fixture
@@ -37,6 +41,14 @@ def test_the_loaded_generator_draws_the_same_images(shipped):
     with torch.no_grad():
         expected = generator(w)
     torch.testing.assert_close(load_generator(path)(w), expected, rtol=5e-3, atol=5e-3)
+
+
+def test_a_file_without_a_width_has_a_mapping_as_wide_as_w(tmp_path):
+    narrow = replace(TINY, mapping_width=0)
+    about = generator_metadata(narrow)
+    del about["mapping_width"]
+    save_file(Generator(narrow).state_dict(), tmp_path / "old.safetensors", metadata=about)
+    assert load_generator(tmp_path / "old.safetensors").config == narrow
 
 
 @pytest.mark.parametrize("name", ["size", "image_channels", "dim", "mapping_layers", "channels"])
