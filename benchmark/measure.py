@@ -25,7 +25,15 @@ from lwedit.domains.digits import DigitScores
 from lwedit.editors import Editor
 from lwedit.vocabulary import flatten_codes
 
-__all__ = ["READINGS", "Cell", "TestCodes", "measure_cell", "select_alpha"]
+__all__ = [
+    "READINGS",
+    "Cell",
+    "TestCodes",
+    "choose_alphas",
+    "measure_at",
+    "measure_cell",
+    "select_alpha",
+]
 
 READINGS = ("one for all", "per image")
 
@@ -40,6 +48,8 @@ class TestCodes(NamedTuple):
         left_out: Images of this count whose reconstruction is miscounted.
         targets: Held-out codes of images that really have one digit more.
         target_spread: Mean distance from a target code to the nearest other one.
+        photo: How many digits of each class the image itself shows; what the judges see in the
+            reconstruction if left out.
     """
 
     w: Float[Tensor, "n layers dim"]
@@ -48,6 +58,7 @@ class TestCodes(NamedTuple):
     left_out: int
     targets: Float[Tensor, "m layers dim"]
     target_spread: float
+    photo: Int[Tensor, "n 10"] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,7 @@ class Cell:
         more: Judge counts n + 1 or more.
         exact: Judge counts n + 1.
         kept: Every digit of the reconstruction is still there, by the classes judge.
+        kept_photo: Every digit of the image that was encoded is there, by the same judge.
         distance: To the nearest held-out target code, in units of `target_spread`.
     """
 
@@ -68,6 +80,7 @@ class Cell:
     more: Bool[np.ndarray, " n"]
     exact: Bool[np.ndarray, " n"]
     kept: Bool[np.ndarray, " n"]
+    kept_photo: Bool[np.ndarray, " n"]
     distance: Float[np.ndarray, " n"]
 
 
@@ -95,6 +108,55 @@ def select_alpha(
 
 
 @torch.no_grad()
+def choose_alphas(
+    editor: Editor,
+    classifier: LatentClassifier,
+    codes: TestCodes,
+    attribute: str,
+    alphas: Float[Tensor, " alphas"],
+) -> dict[str, Float[Tensor, " n"]]:
+    """The strength of each image under each reading.
+
+    Args:
+        editor: Fitted for the target attribute.
+        classifier: The latent classifier of the same seed.
+        codes: Test codes of one task.
+        attribute: Target attribute.
+        alphas: The grid, rising.
+    """
+    k = classifier.attributes.index(attribute)
+    verdicts = torch.stack([classifier(editor.edit(codes.w, a.item()))[:, k] > 0 for a in alphas])
+    return {reading: select_alpha(verdicts.cpu(), alphas, reading) for reading in READINGS}
+
+
+@torch.no_grad()
+def measure_at(
+    editor: Editor,
+    classifier: LatentClassifier,
+    domain: DigitsDomain,
+    task: EditTask,
+    codes: TestCodes,
+    alpha: Float[Tensor, " n"],
+    batch: int = 100,
+) -> Cell:
+    """Edit, draw and judge the codes of one task at the strengths of one reading."""
+    k = classifier.attributes.index(task.attribute)
+    w_edit = editor.edit(codes.w, alpha)
+    after = domain.score(domain.generate(w_edit, batch))
+    nearest = torch.cdist(flatten_codes(w_edit), flatten_codes(codes.targets)).min(dim=1).values
+    photo = codes.before.classes if codes.photo is None else codes.photo
+    measured = {
+        "alpha": alpha,
+        "flipped": classifier(w_edit)[:, k] > 0,
+        "more": after.count >= task.count + 1,
+        "exact": after.count == task.count + 1,
+        "kept": (after.classes >= codes.before.classes).all(dim=1),
+        "kept_photo": (after.classes >= photo).all(dim=1),
+        "distance": nearest / codes.target_spread,
+    }
+    return Cell(**{name: values.cpu().numpy() for name, values in measured.items()})
+
+
 def measure_cell(
     editor: Editor,
     classifier: LatentClassifier,
@@ -103,37 +165,13 @@ def measure_cell(
     codes: TestCodes,
     alphas: Float[Tensor, " alphas"],
 ) -> dict[str, Cell]:
-    """Edit, draw and judge the codes of one task.
+    """Choose the strengths of one task and measure it.
 
     Returns:
         One cell a reading.
     """
-    k = classifier.attributes.index(task.attribute)
-    verdicts = torch.stack([classifier(editor.edit(codes.w, a.item()))[:, k] > 0 for a in alphas])
+    chosen = choose_alphas(editor, classifier, codes, task.attribute, alphas)
     return {
-        reading: _measure(editor, classifier, domain, task, codes, k,
-                          select_alpha(verdicts, alphas, reading))
-        for reading in READINGS
+        reading: measure_at(editor, classifier, domain, task, codes, alpha)
+        for reading, alpha in chosen.items()
     }
-
-
-def _measure(
-    editor: Editor,
-    classifier: LatentClassifier,
-    domain: DigitsDomain,
-    task: EditTask,
-    codes: TestCodes,
-    k: int,
-    alpha: Float[Tensor, " n"],
-) -> Cell:
-    w_edit = editor.edit(codes.w, alpha)
-    after = domain.score(domain.generate(w_edit))
-    nearest = torch.cdist(flatten_codes(w_edit), flatten_codes(codes.targets)).min(dim=1).values
-    return Cell(
-        alpha=alpha.numpy(),
-        flipped=(classifier(w_edit)[:, k] > 0).numpy(),
-        more=(after.count >= task.count + 1).numpy(),
-        exact=(after.count == task.count + 1).numpy(),
-        kept=(after.classes >= codes.before.classes).all(dim=1).numpy(),
-        distance=(nearest / codes.target_spread).numpy(),
-    )

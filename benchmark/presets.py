@@ -31,6 +31,8 @@ class RunConfig:
         lw_rounds: Most rounds of `alternate`.
         classifier_hidden: Hidden widths of the latent classifier.
         bootstrap: Resamples behind each interval.
+        device: "cpu", or "cuda" where there is one.
+        batch: Images drawn at a time.
     """
 
     methods: tuple[str, ...] = ("lw", "lt")
@@ -49,10 +51,14 @@ class RunConfig:
     lw_rounds: int = 4
     classifier_hidden: tuple[int, ...] = (512, 256)
     bootstrap: int = 2_000
+    device: str = "cpu"
+    batch: int = 100
 
     def __post_init__(self) -> None:
         if not self.seeds:
             raise ValueError("seeds must name at least one seed, got none.")
+        if self.batch < 1:
+            raise ValueError(f"batch must be at least 1, got {self.batch}.")
         for name in ("methods", "tasks", "seeds"):
             values = getattr(self, name)
             if len(set(values)) != len(values):

@@ -34,7 +34,7 @@ LABELS = {
     "lw_mlp": "LW + network",
     "nearest": "nearest real target",
 }
-_COLUMNS = ("actual", "exact", "kept", "latent", "alpha", "distance")
+_COLUMNS = ("actual", "exact", "kept", "latent", "alpha", "distance", "kept_photo")
 
 
 def write_report(config: RunConfig, out: Path) -> Path:
@@ -102,6 +102,7 @@ def _summary(
         "latent": (flipped, every),
         "alpha": (stack("alpha"), every),
         "distance": (stack("distance"), every),
+        "kept_photo": (stack("kept_photo"), flipped * more),
     }
     summary: dict[str, Interval | int] = {
         name: bootstrap_mean(values, counted, resamples, rng)
@@ -155,8 +156,8 @@ def _markdown(
         text += [f"## alpha: {reading}", ""]
         text += [
             "| edit | method | actual change | exactly n+1 | digits kept | latent change "
-            "| alpha | distance to targets | paper |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+            "| alpha | distance to targets | digits of the photo kept | paper |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         ]
         for row in (row for row in rows if row["reading"] == reading):
             paper = "" if row["paper"] is None else f"{row['paper']:.2f}"
@@ -164,7 +165,7 @@ def _markdown(
                 f"| {row['task']} | {LABELS.get(row['method'], row['method'])} "
                 f"| {_show(row['actual'])} | {_show(row['exact'])} | {_show(row['kept'])} "
                 f"| {row['latent'].mean:.3f} | {row['alpha'].mean:.2f} "
-                f"| {row['distance'].mean:.2f} | {paper} |"
+                f"| {row['distance'].mean:.2f} | {_share(row['kept_photo'])} | {paper} |"
             )
         text.append("")
     if gains:
@@ -185,7 +186,8 @@ def _markdown(
         "",
         "Actual change: the count judge sees n + 1 digits or more, among codes whose latent "
         "verdict flipped. Digits kept: every digit of the reconstruction is still there by the "
-        "classes judge, among images that changed. Distance: to the nearest held-out target "
+        "classes judge, among images that changed; of the photo: every digit of the image that was "
+        "encoded, which the encoder may have lost. Distance: to the nearest held-out target "
         "code, 1 is that of a real target code.",
         "",
         f"Judges on {facts['heldout_images']} held-out real images: count "
@@ -196,6 +198,10 @@ def _markdown(
         "",
     ]
     return "\n".join(text)
+
+
+def _share(interval: Interval) -> str:
+    return f"{interval.mean:.3f}" if np.isfinite(interval.mean) else "no image"
 
 
 def _show(interval: Interval) -> str:

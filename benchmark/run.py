@@ -8,10 +8,8 @@ command goes on with an interrupted run.
 """
 
 import argparse
-import json
 import os
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -20,14 +18,8 @@ from baselines import METHODS
 from benchmark.attributes.command import run_attributes
 from benchmark.attributes.domains import DOMAINS
 from benchmark.attributes.stages import STAGES
-from benchmark.figures import draw_examples
-from benchmark.folder import open_run
-from benchmark.presets import PRESETS, RunConfig
-from benchmark.publish import publish
-from benchmark.report import write_report
-from benchmark.stages import measure_all
-from lwedit.domains import DigitsDomain
-from lwedit.memory import keep_freed_memory
+from benchmark.digits import run_digits
+from benchmark.presets import PRESETS
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     _check(args, parser)
     try:
-        return _run_digits(args) if args.domain == "digits" else run_attributes(args, _ROOT)
+        return run_digits(args, _ROOT) if args.domain == "digits" else run_attributes(args, _ROOT)
     except (ValueError, OSError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 2
@@ -46,26 +38,6 @@ def main(arguments: list[str] | None = None) -> int:
         out = args.out or _ROOT / "runs" / args.domain
         print(f"benchmark: stopped; the same command goes on from {out}.", file=sys.stderr)
         return 130
-
-
-def _run_digits(args: argparse.Namespace) -> int:
-    config = _configure(args)
-    if args.dry_run:
-        print(json.dumps(asdict(config), indent=1, ensure_ascii=False))
-        return 0
-    out = Path(args.out or _ROOT / "runs" / "digits")
-    keep_freed_memory()
-    domain = DigitsDomain.load()
-    open_run(config, domain.weights, out, create=not args.figures_only)
-    if not args.figures_only:
-        measure_all(domain, config, out)
-    table = write_report(config, out)
-    figure = draw_examples(domain, config, out)
-    if args.publish:
-        publish(out, _ROOT)
-    print(table.read_text())
-    print(f"Written: {table}, {figure}")
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,15 +58,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cpu", metavar="cpu|cuda",
                         help="where codes are fitted, edited, drawn and judged")
     parser.add_argument("--batch", type=int, metavar="N", help="images at a time")
+    parser.add_argument("--attributes", nargs="+", metavar="NAME",
+                        help="targets, all unless given; of digits the edits, such as 1→2")
+    parser.add_argument("--alphas", type=int, metavar="N",
+                        help="number of strengths in [d, 2d]; of digits that of the grid")
+    parser.add_argument("--stage", choices=[*STAGES, "all"], default="all")
+    parser.add_argument("--resume", action="store_true",
+                        help="go on with the run in --out as it is")
+    parser.add_argument("--workers", type=int, default=None, metavar="N",
+                        help="processes, one thread each, as many as cores on the CPU and one on "
+                             "a GPU unless given; the results do not depend on it")
+    parser.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT",
+                        help="do the tasks on a Dask cluster that sees --out")
     more = parser.add_argument_group("domains other than digits")
-    more.add_argument("--attributes", nargs="+", metavar="NAME", help="targets, all unless given")
-    more.add_argument("--alphas", type=int, metavar="N", help="number of strengths in [d, 2d]")
-    more.add_argument("--stage", choices=[*STAGES, "all"], default="all")
-    more.add_argument("--resume", action="store_true", help="go on with the run in --out as it is")
-    more.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N",
-                      help="processes, one thread each; the results do not depend on it")
-    more.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT",
-                      help="do the tasks on a Dask cluster that sees --out")
     more.add_argument("--codes", metavar="FILE.npy", help="codes of your own, (n, layers, dim)")
     more.add_argument("--labels", metavar="FILE", help="their labels in {0, 1}: .npy or .csv")
     more.add_argument("--method-file", metavar="FILE.py:CLASS", help="an Editor of your own")
@@ -107,6 +83,11 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         args.domain = "codes" if args.codes or args.labels else "digits"
     if args.domain != "codes" and (args.codes or args.labels):
         parser.error(f"argument --codes: not with --domain {args.domain}")
+    if args.workers is None:
+        args.workers = (os.cpu_count() or 1) if args.device == "cpu" else 1
+    for name in ("alphas", "batch"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f"argument --{name}: must be at least 1, got {getattr(args, name)}")
     if args.workers < 1:
         parser.error(f"argument --workers: must be at least 1, got {args.workers}")
     if not args.method_file:
@@ -114,22 +95,8 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
             if name not in METHODS:
                 known = ", ".join(METHODS)
                 parser.error(f"argument --methods: invalid choice: {name!r} (choose from {known})")
-    if args.domain == "digits":
-        given = {"--attributes": args.attributes, "--alphas": args.alphas,
-                 "--method-file": args.method_file, "--resume": args.resume,
-                 "--scheduler": args.scheduler, "--stage": args.stage != "all"}
-        for option, value in given.items():
-            if value:
-                parser.error(f"argument {option}: needs --domain {', '.join(DOMAINS)}")
-
-
-def _configure(args: argparse.Namespace) -> RunConfig:
-    config = RunConfig(**PRESETS[args.preset])
-    if args.methods:
-        config = replace(config, methods=tuple(args.methods))
-    if args.seeds:
-        config = replace(config, seeds=tuple(args.seeds))
-    return replace(config, floors=config.floors and not args.no_floors)
+    if args.domain == "digits" and args.method_file:
+        parser.error(f"argument --method-file: needs --domain {', '.join(DOMAINS)}")
 
 
 if __name__ == "__main__":

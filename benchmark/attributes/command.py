@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from benchmark.attributes.publish import publish_attributes
 from benchmark.attributes.report import write_report
 from benchmark.attributes.runs import Run
 from benchmark.attributes.settings import AttributeConfig, preset
-from benchmark.attributes.stages import STAGES, tasks_of
-from benchmark.attributes.workers import do_all
+from benchmark.attributes.stages import STAGES, perform, tasks_of
 from benchmark.files import read_json
 from benchmark.folder import open_run
+from benchmark.times import add_time, sentence
+from benchmark.workers import do_all
 from lwedit.memory import keep_freed_memory
 
 __all__ = ["configure", "run_attributes"]
@@ -51,11 +53,14 @@ def run_attributes(args: argparse.Namespace, root: Path) -> int:
     stages = ("report",) if only_report else STAGES if args.stage == "all" else (args.stage,)
     for stage in stages:
         if stage != "report":
-            do_all(tasks_of(stage, run), run, workers=args.workers, scheduler=args.scheduler,
-                   label=stage)
+            do_all(tasks_of(stage, run), run, perform, workers=args.workers,
+                   scheduler=args.scheduler, label=stage)
     if "report" in stages:
+        start = time.perf_counter()
         report = write_report(run)
+        add_time(out, "report", time.perf_counter() - start, 1)
         print((out / "tables" / "equal_change.md").read_text())
+        print(sentence(out))
         print(f"Written: {report}, {out / 'report.html'}, {out / 'figures'}")
         if args.publish:
             publish_attributes(run, root)

@@ -8,13 +8,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from benchmark.attributes.devices import check_device, move_domain
 from benchmark.attributes.domains import open_domain
 from benchmark.attributes.measure import Partner, Source, measure_source
 from benchmark.attributes.methods import CEILING, methods_of, registry, seeds_of
 from benchmark.attributes.settings import DIRECTIONS, AttributeConfig
 from benchmark.attributes.sources import EditSet, edit_set, resolve_attributes
 from benchmark.attributes.strengths import Strengths
+from benchmark.devices import check_device, move_domain
 from benchmark.files import read_json
 from lwedit.classifier import LatentClassifier
 from lwedit.domains import AttributeDomain

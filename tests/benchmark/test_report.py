@@ -28,6 +28,7 @@ NOTHING = LW | {"flipped": "0000"}
 
 
 def write_cell(out, method, seed, reading, cell, **changes):
+    cell = {"kept_photo": cell["kept"]} | cell
     arrays = {
         name: np.array([c == "1" for c in value]) if isinstance(value, str) else np.array(value)
         for name, value in cell.items()
@@ -84,10 +85,11 @@ def test_every_number_of_table_2(out):
     assert lw == {
         "actual": interval(1, 1, 1), "exact": interval(1, 1, 1), "kept": interval(0, 0, 0),
         "latent": interval(1, 1, 1), "alpha": interval(2, 2, 2), "distance": interval(2, 1, 3),
-        "images": 4, "seeds": 2, "paper": 0.90,
+        "kept_photo": interval(0, 0, 0), "images": 4, "seeds": 2, "paper": 0.90,
     }
     assert lw_nothing == lw | {
-        "actual": NONE, "exact": NONE, "kept": NONE, "latent": interval(0, 0, 0),
+        "actual": NONE, "exact": NONE, "kept": NONE, "kept_photo": NONE,
+        "latent": interval(0, 0, 0),
     }
 
 
@@ -115,7 +117,8 @@ def test_every_number_of_results_csv(out):
     with (out / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     columns = ("actual", "exact", "kept", "latent", "alpha", "distance")
-    assert list(rows[0]) == ["method", "task", "reading", "seed", "images", *columns]
+    head = ["method", "task", "reading", "seed", "images", *columns, "kept_photo"]
+    assert list(rows[0]) == head
     by_hand = {  # LT, seed 1: of images 1 and 4, which flip, both are seen, one exactly
         ("lt", "0"): (2 / 4, 1 / 4, 1 / 2, 1, 2, 2),
         ("lt", "1"): (1, 1 / 2, 1, 2 / 4, 2, 2),

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 from baselines import METHODS
-from benchmark import run
+from benchmark import digits, run
 from benchmark.presets import PRESETS, RunConfig
 from benchmark.report import LABELS
 from benchmark.stages import FLOORS, methods_of
+from lwedit.domains import DigitsDomain
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = {"generator": "a" * 64, "encoder": "b" * 64}
@@ -29,14 +30,19 @@ def stages(monkeypatch, tmp_path):
     seen = []
     domain = SimpleNamespace(weights=dict(WEIGHTS))
 
+    def work(tasks, run, perform, **options):
+        if not seen or seen[-1] is not run.config:
+            seen.append(run.config)
+
     def report(config, out):
         (out / "table2.md").write_text("| the table |\n")
         return out / "table2.md"
 
-    monkeypatch.setattr(run.DigitsDomain, "load", lambda: domain)
-    monkeypatch.setattr(run, "measure_all", lambda domain, config, out: seen.append(config))
-    monkeypatch.setattr(run, "write_report", report)
-    monkeypatch.setattr(run, "draw_examples", lambda domain, config, out: out / "fig6.png")
+    monkeypatch.setattr(DigitsDomain, "load", lambda: domain)
+    monkeypatch.setattr(digits, "tasks_of", lambda stage, run: [])
+    monkeypatch.setattr(digits, "do_all", work)
+    monkeypatch.setattr(digits, "write_report", report)
+    monkeypatch.setattr(digits, "draw_examples", lambda domain, config, out: out / "fig6.png")
     return SimpleNamespace(seen=seen, domain=domain, out=tmp_path / "run")
 
 
@@ -183,10 +189,10 @@ def test_figures_need_a_finished_run(stages, capsys):
     ],
 )
 def test_what_stops_a_run_is_one_line(stages, capsys, monkeypatch, error, code, line):
-    def stop(domain, config, out):
+    def stop(tasks, run, perform, **options):
         raise error
 
-    monkeypatch.setattr(run, "measure_all", stop)
+    monkeypatch.setattr(digits, "do_all", stop)
     assert run.main(["--out", str(stages.out)]) == code
     (shown,) = capsys.readouterr().err.splitlines()
     assert shown.startswith(line)

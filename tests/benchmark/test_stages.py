@@ -66,7 +66,7 @@ class ToyDomain:
     def latents(self, part, *, progress=False):
         return self.parts[part][1]
 
-    def generate(self, w):
+    def generate(self, w, batch=100):
         return self.draw(w[:, 0, 0])
 
     def score(self, x):

@@ -31,11 +31,11 @@ def small(config):
 
 
 def perform_all(run, stages=("encode", "classify", "fit", "edit", "score")):
-    from benchmark.attributes.stages import tasks_of
-    from benchmark.attributes.workers import do_all
+    from benchmark.attributes.stages import perform, tasks_of
+    from benchmark.workers import do_all
 
     for stage in stages:
-        do_all(tasks_of(stage, run), run)
+        do_all(tasks_of(stage, run), run, perform)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A device that is not there: tensors that say they lie on it, and refuse to meet those that do not.
+"""A device that is not there: tensors that claim to lie on it refuse to meet those that do not.
 
 A `Pretended` tensor holds a CPU tensor and claims the device "meta". Operations work on what it
 holds; an operation that mixes it with a CPU tensor of one dimension or more fails, as it would on

@@ -42,7 +42,8 @@ def test_options_reach_the_configuration(capsys):
     assert (held["seeds"], held["alphas"], held["floors"]) == ([3, 4], 5, False)
 
 
-@pytest.mark.parametrize("option", [["--attributes", "a"], ["--stage", "fit"], ["--resume"]])
+@pytest.mark.parametrize("option", [["--method-file", "a.py:A"], ["--alphas", "0"],
+                                    ["--batch", "-1"], ["--workers", "0"], ["--stage", "draw"]])
 def test_what_digits_does_not_know_is_a_usage_error(option, capsys):
     with pytest.raises(SystemExit) as stop:
         run.main(option)
@@ -198,12 +199,12 @@ def test_a_full_disk_loses_nothing(finished_small, capsys, tmp_path, monkeypatch
 
     monkeypatch.setattr("benchmark.files.np.savez_compressed", full)
     from benchmark.attributes.runs import Run
-    from benchmark.attributes.stages import tasks_of
-    from benchmark.attributes.workers import do_all
+    from benchmark.attributes.stages import perform, tasks_of
+    from benchmark.workers import do_all
 
     again = Run(finished_small.config, out)
     with pytest.raises(OSError, match="No space left"):
-        do_all(tasks_of("score", again), again)
+        do_all(tasks_of("score", again), again, perform)
     assert not cells[0].exists()
     assert [path.read_bytes() for path in cells[1:]] == before
     assert tasks_of("score", again) == tasks_of("score", Run(finished_small.config, out))

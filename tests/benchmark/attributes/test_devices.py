@@ -13,12 +13,12 @@ from pretended import DEVICE, Pretended, Pretending
 
 from baselines import METHODS
 from benchmark import run as command
-from benchmark.attributes.devices import check_device, move_domain
 from benchmark.attributes.measure import measure_cell, measure_source
 from benchmark.attributes.methods import fit_editor
 from benchmark.attributes.settings import AttributeConfig
 from benchmark.attributes.sources import edit_set
 from benchmark.attributes.strengths import Strengths
+from benchmark.devices import check_device, move_domain
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.domains import ToyDomain
 from lwedit.editors import FitData
@@ -29,7 +29,7 @@ STRENGTHS = Strengths(0.8, True, (0.8, 1.6), (True, True))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-@pytest.mark.parametrize("domain", ["toy", "faces"])
+@pytest.mark.parametrize("domain", ["toy", "faces", "digits"])
 def test_a_device_that_is_not_there_is_one_line(domain, capsys, tmp_path):
     out = str(tmp_path / "run")
     assert command.main(["--domain", domain, "--device", "cuda", "--out", out]) == 2

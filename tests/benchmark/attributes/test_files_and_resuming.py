@@ -14,8 +14,8 @@ from benchmark.attributes.cells import load_cell, save_cell
 from benchmark.attributes.collect import collect
 from benchmark.attributes.rows import write_results
 from benchmark.attributes.runs import Key, Run
-from benchmark.attributes.stages import tasks_of
-from benchmark.attributes.workers import do_all
+from benchmark.attributes.stages import perform, tasks_of
+from benchmark.workers import do_all
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGES = ("encode", "classify", "fit", "edit", "score")
@@ -54,7 +54,7 @@ def test_what_was_lost_is_done_again_and_nothing_else(copy, finished_small, fini
 def test_processes_give_the_same_bytes(finished_small, tmp_path):
     run = Run(finished_small.config, tmp_path)
     for stage in STAGES:
-        do_all(tasks_of(stage, run), run, workers=2)
+        do_all(tasks_of(stage, run), run, perform, workers=2)
     assert results(run) == results(finished_small)
 
 
@@ -137,4 +137,4 @@ def test_a_stage_without_the_one_before_it_says_so(copy, stage, lost, message):
     for folder in {"fit": ("editors",), "score": ("cells",)}[stage] + (lost,):
         shutil.rmtree(copy.out / folder)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        do_all(tasks_of(stage, copy), copy)
+        do_all(tasks_of(stage, copy), copy, perform)

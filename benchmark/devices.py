@@ -2,13 +2,14 @@
 
 from copy import deepcopy
 from dataclasses import fields, is_dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from lwedit.domains import AttributeDomain
-
 __all__ = ["check_device", "move_domain"]
+
+Domain = TypeVar("Domain")
 
 
 def check_device(name: str) -> torch.device:
@@ -27,7 +28,7 @@ def check_device(name: str) -> torch.device:
     return device
 
 
-def move_domain(domain: AttributeDomain, device: torch.device) -> AttributeDomain:
+def move_domain(domain: Domain, device: torch.device) -> Domain:
     """A domain whose networks and tensors lie on a device; on the CPU, the domain as it is.
 
     Args:

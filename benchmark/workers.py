@@ -1,37 +1,67 @@
 """Doing tasks: one after the other, in processes of this machine, or on a Dask cluster.
 
-Each task runs on one thread whatever the number of processes, because sums in another order round
-differently: the same command gives the same files however it is spread.
+A run is an object made from a configuration and a folder; a task is a named tuple with a `key`,
+which `perform(task, run)` does and leaves its file. Each runs on one thread whatever the number
+of processes, because sums in another order round differently: the same command gives the same
+files however it is spread.
 """
 
 import signal
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from tqdm import tqdm
 
-from benchmark.attributes.runs import Run, Task
-from benchmark.attributes.settings import AttributeConfig
-from benchmark.attributes.stages import perform
+from benchmark.times import add_time
 
 __all__ = ["PATIENCE", "do_all"]
 
 PATIENCE = 20  # seconds until a scheduler is given up
 
 
+class Key(Protocol):
+    """Which cell a task is for."""
+
+    @property
+    def stem(self) -> str:
+        """Name of its files."""
+        ...
+
+
+class Task(Protocol):
+    """A piece of work that can be sent to another process."""
+
+    stage: str
+    key: Key
+
+
+class Run(Protocol):
+    """A configuration and a folder, from which another process makes its own."""
+
+    config: Any
+    out: Path
+
+
+Perform = Callable[[Any, Any], None]
+
+
 def do_all(
-    tasks: list[Task], run: Run, *, workers: int = 1, scheduler: str = "", label: str = ""
+    tasks: list[Task], run: Run, perform: Perform, *, workers: int = 1, scheduler: str = "",
+    label: str = "",
 ) -> None:
-    """Do the tasks of one stage.
+    """Do the tasks of one stage, and add the time to the run's times.json.
 
     Args:
         tasks: In any order.
         run: Configuration and folder; with a scheduler, a folder that its workers see as well.
+        perform: Does a task of a run.
         workers: Processes on this machine.
         scheduler: Address of a Dask scheduler, tcp://HOST:PORT, instead of own processes.
         label: Name of the progress bar.
@@ -39,19 +69,23 @@ def do_all(
     Raises:
         ValueError: If a worker died, or Dask is asked for and missing.
     """
+    if not tasks:
+        return
+    start = time.perf_counter()
     if scheduler:
-        done = _on_cluster(tasks, run, scheduler)
+        done = _on_cluster(tasks, run, perform, scheduler)
     elif workers > 1 and len(tasks) > 1:
-        done = _in_processes(tasks, run, min(workers, len(tasks)))
+        done = _in_processes(tasks, run, perform, min(workers, len(tasks)))
     else:
-        done = _here(tasks, run)
-    with tqdm(total=len(tasks), desc=label, unit="task", mininterval=0.5, disable=not tasks) as bar:
+        done = _here(tasks, run, perform)
+    with tqdm(total=len(tasks), desc=label, unit="task", mininterval=0.5) as bar:
         for task in done:
             bar.set_postfix_str(task.key.stem, refresh=False)
             bar.update()
+    add_time(run.out, tasks[0].stage, time.perf_counter() - start, len(tasks))
 
 
-def _here(tasks: Iterable[Task], run: Run) -> Iterator[Task]:
+def _here(tasks: Iterable[Task], run: Run, perform: Perform) -> Iterator[Task]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -62,10 +96,15 @@ def _here(tasks: Iterable[Task], run: Run) -> Iterator[Task]:
         torch.set_num_threads(threads)
 
 
-def _in_processes(tasks: list[Task], run: Run, workers: int) -> Iterator[Task]:
+def _in_processes(
+    tasks: list[Task], run: Run, perform: Perform, workers: int
+) -> Iterator[Task]:
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker)
     try:
-        futures = {pool.submit(_perform, task, run.config, str(run.out)): task for task in tasks}
+        futures = {
+            pool.submit(_perform, perform, task, type(run), run.config, str(run.out)): task
+            for task in tasks
+        }
         for future in as_completed(futures):
             future.result()
             yield futures[future]
@@ -75,7 +114,9 @@ def _in_processes(tasks: list[Task], run: Run, workers: int) -> Iterator[Task]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _on_cluster(tasks: list[Task], run: Run, scheduler: str) -> Iterator[Task]:
+def _on_cluster(
+    tasks: list[Task], run: Run, perform: Perform, scheduler: str
+) -> Iterator[Task]:
     try:
         from distributed import Client
         from distributed import as_completed as arriving
@@ -87,7 +128,8 @@ def _on_cluster(tasks: list[Task], run: Run, scheduler: str) -> Iterator[Task]:
         raise ValueError(f"scheduler must answer, {scheduler} does not: {error}") from error
     with client:
         futures = {
-            client.submit(_perform, task, run.config, str(run.out.resolve()), pure=False): task
+            client.submit(_perform, perform, task, type(run), run.config, str(run.out.resolve()),
+                          pure=False): task
             for task in tasks
         }
         for future in arriving(futures):
@@ -100,12 +142,12 @@ def _start_worker() -> None:
     torch.set_num_threads(1)
 
 
-def _perform(task: Task, config: AttributeConfig, out: str) -> None:
+def _perform(perform: Perform, task: Task, kind: type, config: Any, out: str) -> None:
     torch.set_num_threads(1)
-    perform(task, _run(config, out))
+    perform(task, _run(kind, config, out))
 
 
 @lru_cache(maxsize=1)
-def _run(config: AttributeConfig, out: str) -> Run:
+def _run(kind: type, config: Any, out: str) -> Run:
     """A worker reads codes and networks once."""
-    return Run(config, Path(out))
+    return kind(config, Path(out))
