@@ -16,6 +16,15 @@ def test_spread_by_hand():
     assert target_spread(targets) == pytest.approx((1 + 1 + 2) / 3)
 
 
+def test_the_second_neighbour_by_hand():
+    targets = torch.tensor([[[0.0]], [[1.0]], [[3.0]]])
+    assert target_spread(targets, 2) == pytest.approx((3 + 2 + 3) / 3)
+    found = nearest_ratio(torch.tensor([[[1.5]]]), targets, 0.5, 2)
+    assert found.tolist() == [pytest.approx(1.5 / 0.5)]
+    with pytest.raises(ValueError, match="targets must be 4 codes at least, got 3"):
+        target_spread(targets, 3)
+
+
 def test_real_codes_are_at_distance_one_and_collapsed_ones_below():
     targets = gaussian(2000, 0)
     spread = target_spread(targets)
