@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from benchmark.digits_page import write_digits_page
 from benchmark.figures import draw_examples
 from benchmark.files import read_json
 from benchmark.folder import open_run
@@ -61,11 +62,12 @@ def run_digits(args: argparse.Namespace, root: Path) -> int:
         table = write_report(config, out)
         figure = draw_examples(run.opened, config, out)
         add_time(out, "report", time.perf_counter() - start, 1)
+        page = write_digits_page(out, figure)
         if args.publish:
             publish(out, root)
         print(table.read_text())
         print(sentence(out))
-        print(f"Written: {table}, {figure}")
+        print(f"Written: {table}, {figure}, {page}")
     return 0
 
 

@@ -12,6 +12,7 @@ import torch
 from matplotlib.figure import Figure
 
 from baselines import METHODS
+from benchmark.attributes.curves import save_figure
 from benchmark.measure import READINGS
 from benchmark.presets import RunConfig
 from benchmark.report import LABELS
@@ -30,7 +31,7 @@ def draw_examples(
     """Draw the first held-out images of every task under every method of the run.
 
     Returns:
-        Path of the PNG.
+        Path of the PNG, beside which lies a PDF.
     """
     heldout = domain.latents("heldout")
     images = domain.images("heldout")
@@ -57,9 +58,7 @@ def draw_examples(
                 w_edit = editor.edit(w, torch.from_numpy(cell.alpha[:_ROWS]))
                 label = LABELS.get(name, name)
                 _column(rows, j, label, _pixels(domain, w_edit), domain, cell.flipped, task.count)
-        path = out / "fig6.png"
-        figure.savefig(path)
-    return path
+        return save_figure(figure, out, "fig6")
 
 
 def _pixels(domain: DigitsDomain, w: torch.Tensor) -> np.ndarray:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from safetensors import SafetensorError
+
 from baselines import METHODS
 from benchmark.attributes.command import run_attributes
 from benchmark.attributes.domains import DOMAINS
@@ -31,8 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     _check(args, parser)
     try:
         return run_digits(args, _ROOT) if args.domain == "digits" else run_attributes(args, _ROOT)
-    except (ValueError, OSError) as error:
-        print(f"benchmark: {error}", file=sys.stderr)
+    except (ValueError, OSError, SafetensorError) as error:
+        print(f"benchmark: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         out = args.out or _ROOT / "runs" / args.domain

@@ -23,6 +23,7 @@ th, td { border-bottom: 1px solid #ddd; padding: .25rem .6rem; text-align: right
 th:first-child, td:first-child { text-align: left; }
 th { border-bottom: 2px solid #888; vertical-align: bottom; white-space: normal; }
 img { max-width: 100%; height: auto; }
+img.grid { max-width: min(100%, 46rem); }
 p.note { color: #444; font-size: 13px; max-width: 60rem; }
 """
 
@@ -42,7 +43,8 @@ def write_page(
     body = [f"<h1>{escape(title)}</h1>", f"<p>{escape(facts)}</p>"]
     body += [_table(sheet) for sheet in sheets[:1]]
     for caption, png in figures:
-        body.append(f'<h2>{escape(caption)}</h2>\n<img alt="{escape(caption)}" '
+        grid = "grid" if png.stat().st_size > _LARGE else "plot"
+        body.append(f'<h2>{escape(caption)}</h2>\n<img class="{grid}" alt="{escape(caption)}" '
                     f'src="{_data_uri(png)}">')
     body += [_table(sheet) for sheet in sheets[1:]]
     text = "\n".join(body)

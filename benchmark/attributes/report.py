@@ -26,6 +26,7 @@ from benchmark.attributes.settings import DIRECTIONS
 from benchmark.attributes.sheet import Sheet, save_sheet
 from benchmark.attributes.tables import all_tables
 from benchmark.files import read_json, write_text
+from benchmark.times import sentence
 
 __all__ = ["write_report", "write_tables"]
 
@@ -48,9 +49,10 @@ def write_report(run: Run) -> Path:
     figures += _pictures(run, measured)
     title = f"Attribute editing on {run.domain.name}"
     about = _about(run)
-    text = "\n".join([f"# {title}\n", about + "\n", *(sheet.markdown() for sheet in sheets)])
-    write_text(run.out / "report.md", text)
-    write_page(title, about, sheets, figures, run.out / "report.html")
+    took = sentence(run.out)
+    head = [f"# {title}\n", about + "\n", *([took + "\n"] if took else [])]
+    write_text(run.out / "report.md", "\n".join([*head, *(sheet.markdown() for sheet in sheets)]))
+    write_page(title, f"{about} {took}", sheets, figures, run.out / "report.html")
     return run.out / "report.md"
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from benchmark.publish import publish
 
-FILES = ("config.json", "facts.json", "results.csv", "table2.csv", "table2.json", "fig6.png")
+FILES = ("config.json", "facts.json", "results.csv", "table2.csv", "table2.json", "table2.tex",
+         "fig6.png", "fig6.pdf")
 BEFORE = "# lwedit\n\nWords.\n\n<!-- results -->\nold table\n<!-- /results -->\n\nMore words.\n"
 
 

@@ -42,6 +42,7 @@ def stages(monkeypatch, tmp_path):
     monkeypatch.setattr(digits, "tasks_of", lambda stage, run: [])
     monkeypatch.setattr(digits, "do_all", work)
     monkeypatch.setattr(digits, "write_report", report)
+    monkeypatch.setattr(digits, "write_digits_page", lambda out, figure: out / "report.html")
     monkeypatch.setattr(digits, "draw_examples", lambda domain, config, out: out / "fig6.png")
     return SimpleNamespace(seen=seen, domain=domain, out=tmp_path / "run")
 

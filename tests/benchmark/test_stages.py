@@ -15,6 +15,7 @@ from torch import nn
 
 from baselines import METHODS
 from benchmark import figures
+from benchmark.digits_page import write_digits_page
 from benchmark.figures import draw_examples
 from benchmark.measure import READINGS, measure_cell
 from benchmark.measure import TestCodes as Codes  # pytest would take it for tests
@@ -270,6 +271,15 @@ def test_a_run_ends_in_a_table(finished):
     assert len(rows) == 2 * 2 * 3
     none = [row for row in rows if row["method"] == "none"]
     assert {row["kept"]["mean"] for row in none} == {None}  # nothing changed, nothing to keep
+    figure = draw_examples(ToyDomain(miscounted=7), CONFIG, out)
+    page = write_digits_page(out, figure).read_text()
+    assert page.count("src=") == page.count('src="data:image/') == 1
+    assert page.count("<table>") == 2
+    for row in none:
+        assert f"<td>{row['task']}</td><td>no edit</td>" in page
+    latex = (out / "table2.tex").read_text()
+    assert latex.count(r"\begin{tabular}") == 2
+    assert "1$\\to$2 & class centroids &" in latex
 
 
 # --- the figure ------------------------------------------------------------------------------

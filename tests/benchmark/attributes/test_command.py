@@ -2,15 +2,18 @@
 
 import json
 import os
+import resource
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmark import run
 from benchmark.attributes.settings import PRESETS, AttributeConfig, preset
+from lwedit.domains import DigitsDomain
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -181,9 +184,52 @@ def test_a_folder_that_cannot_be_written_is_named(capsys, tmp_path):
     assert "Permission denied" in said(capsys, "--domain", "toy", "--out", tmp_path / "run")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that no one may write")
+@pytest.mark.parametrize("domain", ["toy", "digits"])
+def test_a_folder_that_no_one_may_write_is_named(domain, capsys, monkeypatch):
+    monkeypatch.setattr(DigitsDomain, "load", lambda: SimpleNamespace(weights={}))
+    assert "'/proc/run'" in said(capsys, "--domain", domain, "--out", "/proc/run")
+
+
 def test_a_file_in_the_place_of_the_folder_is_named(capsys, tmp_path):
     (tmp_path / "run").write_text("")
     assert "run" in said(capsys, "--domain", "toy", "--out", tmp_path / "run")
+
+
+@pytest.fixture
+def full_disk():
+    """Two functions: files end after so many bytes, as on a full disk; there is room again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    def full(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+
+    yield full, room
+    room()
+
+
+@pytest.mark.parametrize("size", [100, 3_000, 20_000])
+def test_a_full_disk_is_one_line_and_loses_nothing(size, full_disk, capsys, tmp_path):
+    """At the configuration, at the facts, at the first network."""
+    full, room = full_disk
+    command = ["--domain", "toy", "--preset", "smoke", "--methods", "lw_star", "--attributes",
+               "disc", "--stage", "classify", "--workers", "1", "--out", str(tmp_path / "run")]
+    full(size)
+    code = run.main([*command[:8], *command[10:]] if size < 20_000 else command)
+    room()
+    assert code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("benchmark: ")
+    assert "File too large" in last
+    whole = [path for path in (tmp_path / "run").rglob("*") if path.suffix != ".tmp"]
+    for path in whole:
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+    assert run.main(command) == 0
+    assert (tmp_path / "run" / "classifiers" / "0.safetensors").exists()
 
 
 def test_a_full_disk_loses_nothing(finished_small, capsys, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Truths of run folders: the same bytes again, after a kill, over processes; bad cells named."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -58,21 +59,54 @@ def test_processes_give_the_same_bytes(finished_small, tmp_path):
     assert results(run) == results(finished_small)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_run_that_stops_in_any_stage_goes_on_to_the_same_bytes(stage, finished_small, tmp_path):
+    """The stage ends after its first task, and a half-written file of every kind is left."""
+    run, done = Run(finished_small.config, tmp_path), []
+
+    def interrupted(task, run):
+        if task.stage == stage and done:
+            raise KeyboardInterrupt
+        perform(task, run)
+        if task.stage == stage:
+            done.append(task)
+            for path in [path for path in tmp_path.rglob("*") if path.is_file()]:
+                path.with_name(path.name + ".tmp").write_bytes(path.read_bytes()[:-9])
+                path.with_suffix(".tmp").write_bytes(b"half")
+
+    try:
+        for name in STAGES[: STAGES.index(stage) + 1]:
+            do_all(tasks_of(name, run), run, interrupted)
+    except KeyboardInterrupt:
+        pass
+    assert done
+    for name in STAGES:
+        do_all(tasks_of(name, run), run, perform)
+    assert results(run) == results(finished_small)
+
+
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path):
+def test_a_run_stopped_by_ctrl_c_and_then_killed_goes_on_to_the_same_bytes(tmp_path):
     def command(out):
         return [sys.executable, str(ROOT / "benchmark" / "run.py"), "--domain", "toy", "--preset",
                 "smoke", "--methods", "lw_star", "--attributes", "disc", "--alphas", "3",
                 "--workers", "1", "--out", str(tmp_path / out)]
 
+    def stopped(how, when):
+        process = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 240
+        while not list((tmp_path / "killed").glob(when)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(how)
+        return process.communicate()[1].splitlines(), process.returncode
+
     subprocess.run(command("whole"), check=True, capture_output=True)
-    process = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 240
-    while not list((tmp_path / "killed").glob("cells/*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
+    lines, code = stopped(signal.SIGINT, "classifiers/*.json")
+    assert code == 130
+    assert lines[-1].startswith("benchmark: stopped; the same command goes on from")
+    assert not any("Traceback" in line for line in lines)
+    stopped(signal.SIGKILL, "cells/*.npz")
     assert not (tmp_path / "killed" / "results.csv").exists()
     resume = [sys.executable, str(ROOT / "benchmark" / "run.py"), "--domain", "toy", "--resume",
               "--workers", "1", "--out", str(tmp_path / "killed")]
