@@ -81,6 +81,8 @@ def _configure(args: argparse.Namespace) -> RunConfig:
         config = replace(config, tasks=_tasks(args.attributes))
     if args.alphas:
         config = replace(config, alpha_step=config.alpha_max / args.alphas)
+    if args.images:
+        config = replace(config, test_images=args.images)
     config = replace(config, device=args.device, batch=args.batch or config.batch)
     return replace(config, floors=config.floors and not args.no_floors)
 

@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="targets, all unless given; of digits the edits, such as 1→2")
     parser.add_argument("--alphas", type=int, metavar="N",
                         help="number of strengths in [d, 2d]; of digits that of the grid")
+    parser.add_argument("--images", type=int, metavar="N",
+                        help="most images on which an edit is scored")
     parser.add_argument("--stage", choices=[*STAGES, "all"], default="all")
     parser.add_argument("--resume", action="store_true",
                         help="go on with the run in --out as it is")
@@ -87,7 +89,7 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         parser.error(f"argument --codes: not with --domain {args.domain}")
     if args.workers is None:
         args.workers = (os.cpu_count() or 1) if args.device == "cpu" else 1
-    for name in ("alphas", "batch"):
+    for name in ("alphas", "batch", "images"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"argument --{name}: must be at least 1, got {getattr(args, name)}")
     if args.workers < 1:

@@ -93,6 +93,8 @@ def configure(args: argparse.Namespace) -> AttributeConfig:
         config = replace(config, seeds=tuple(args.seeds))
     if args.alphas:
         config = replace(config, alphas=args.alphas)
+    if args.images:
+        config = replace(config, test_images=args.images)
     config = replace(config, device=args.device, batch=args.batch or config.batch)
     config = replace(config, floors=config.floors and not args.no_floors)
     for name in config.methods:

@@ -158,6 +158,8 @@ def read_codes(path: Path) -> Float[Tensor, "n layers dim"]:
 def read_labels(path: Path) -> tuple[Int64[Tensor, "n attributes"], tuple[str, ...]]:
     """Labels and names from .npy (named attribute_0, ...) or CSV (named by its first row).
 
+    CelebA's -1 counts as 0.
+
     Raises:
         ValueError: If the file does not hold zeros and ones.
     """
@@ -167,6 +169,9 @@ def read_labels(path: Path) -> tuple[Int64[Tensor, "n attributes"], tuple[str, .
         array = _read_npy(path, "labels")
         array = array[:, None] if array.ndim == 1 else array
         names = tuple(f"attribute_{i}" for i in range(array.shape[-1]))
+    signed = array.dtype.kind in "if" and array.size and array.min() == -1
+    if signed and np.isin(array, (-1, 1)).all():
+        array = array > 0  # as CelebA writes them
     if array.ndim != 2 or not np.isin(array, (0, 1)).all():
         raise ValueError(f"labels must be 0 or 1, (n, attributes), {path} holds something else.")
     if len(set(names)) != len(names) or not all(name.isidentifier() for name in names):

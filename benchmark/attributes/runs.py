@@ -17,7 +17,7 @@ from benchmark.attributes.strengths import Strengths
 from benchmark.devices import check_device, move_domain
 from benchmark.files import read_json
 from lwedit.classifier import LatentClassifier
-from lwedit.domains import AttributeDomain
+from lwedit.domains import Abridged, AttributeDomain
 from lwedit.domains.base import Part
 from lwedit.editors import Editor
 from lwedit.latents import LatentSet
@@ -67,8 +67,12 @@ class Run:
         return move_domain(self._opened, self.device)
 
     def latents(self, part: Part, *, progress: bool = False) -> LatentSet:
-        """Codes and labels, on the device of the run."""
-        return self._opened.latents(part, progress=progress).to(self.device)
+        """Codes and labels, as many as the run asks for, on its device."""
+        n = self.config.train_codes if part == "train" else self.config.heldout_codes
+        if isinstance(self._opened, Abridged):
+            return self._opened.abridged(part, n, progress=progress).to(self.device)
+        held = self._opened.latents(part, progress=progress)
+        return held.subset(torch.arange(min(n, len(held)))).to(self.device)
 
     @cached_property
     def attributes(self) -> tuple[str, ...]:
@@ -79,9 +83,8 @@ class Run:
     def parts(self) -> tuple[LatentSet, LatentSet]:
         """As LT: the first 90 % of the training codes train, the last 10 % validate."""
         train = self.latents("train")
-        n = min(self.config.train_codes, len(train))
-        order = torch.arange(n)
-        cut = int(0.9 * n)
+        order = torch.arange(len(train))
+        cut = int(0.9 * len(train))
         return train.subset(order[:cut]), train.subset(order[cut:])
 
     @cached_property

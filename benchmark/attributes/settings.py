@@ -22,6 +22,7 @@ class AttributeConfig:
         seeds: Seeds; each has its own latent classifier and editors.
         train_codes: How many training codes the latent classifier learns from.
         editor_codes: How many of those the editors learn from.
+        heldout_codes: How many held-out codes there are to choose from.
         test_images: Most held-out codes a direction on which edits are scored.
         calibration: Most other held-out codes a direction on which d is found.
         change_at_d: Target change that d is meant to reach.
@@ -50,6 +51,7 @@ class AttributeConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     train_codes: int = 30_000
     editor_codes: int = 6_000
+    heldout_codes: int = 4_000
     test_images: int = 500
     calibration: int = 200
     change_at_d: float = 0.5
@@ -78,7 +80,7 @@ class AttributeConfig:
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} must differ from each other, got {values}.")
         least = {"alphas": 2, "test_images": 2, "calibration": 2, "train_codes": 20,
-                 "editor_codes": 20, "bootstrap": 1, "batch": 1,
+                 "heldout_codes": 20, "editor_codes": 20, "bootstrap": 1, "batch": 1,
                  "real_images": 4, "pictured": 0, "slow_images": 0}
         for name, smallest in least.items():
             if getattr(self, name) < smallest:
@@ -91,16 +93,18 @@ class AttributeConfig:
 
 _FOUR = ("masculine", "pale_skin", "smiling", "eyeglasses")
 _CHANGES: dict[str, dict[str, Any]] = {
-    "smoke": {"seeds": (0,), "train_codes": 6_000, "editor_codes": 3_000, "test_images": 100,
-              "calibration": 60, "alphas": 5, "real_images": 200, "slow_images": 4, "lw_rounds": 2,
-              "bootstrap": 200},
-    "default": {"test_images": 250, "calibration": 120, "real_images": 250},
+    "smoke": {"seeds": (0,), "train_codes": 4_000, "heldout_codes": 1_500, "editor_codes": 3_000,
+              "test_images": 60, "calibration": 40, "alphas": 5, "real_images": 150,
+              "slow_images": 4, "lw_rounds": 2, "bootstrap": 200},
+    "default": {"train_codes": 12_000, "heldout_codes": 2_500, "test_images": 100,
+                "calibration": 60, "real_images": 250, "bootstrap": 500},
     "paper": {},
 }
 _OF_DOMAIN: dict[tuple[str, str], dict[str, Any]] = {
     ("smoke", "faces"): {"attributes": _FOUR[2:]},
     ("default", "faces"): {"attributes": _FOUR},
-    ("smoke", "toy"): {"train_codes": 3_000, "editor_codes": 1_500},
+    ("smoke", "toy"): {"train_codes": 3_000, "editor_codes": 1_500, "test_images": 100},
+    ("default", "toy"): {"test_images": 250, "calibration": 120},
     **{(name, "codes"): {"pictured": 0} for name in _CHANGES},  # nothing to look at
 }
 PRESETS: dict[str, dict[str, Any]] = {

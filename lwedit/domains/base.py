@@ -16,7 +16,15 @@ from torch import Tensor
 
 from lwedit.latents import LatentSet, Space
 
-__all__ = ["AttributeDomain", "EditTask", "ImageNetwork", "Part", "Photographed", "Seen"]
+__all__ = [
+    "Abridged",
+    "AttributeDomain",
+    "EditTask",
+    "ImageNetwork",
+    "Part",
+    "Photographed",
+    "Seen",
+]
 
 Part = Literal["train", "heldout"]
 
@@ -110,6 +118,15 @@ class Seen(Protocol):
 
     def networks(self) -> tuple[ImageNetwork, ...]:
         """The scoring judge first, then others."""
+        ...
+
+
+@runtime_checkable
+class Abridged(Protocol):
+    """A domain that can label its first codes without labelling all of them."""
+
+    def abridged(self, part: Part, n: int, *, progress: bool = False) -> LatentSet:
+        """The first n codes and labels of `latents(part)`, or all if there are fewer."""
         ...
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmark import run
+from benchmark.attributes.own_codes import read_labels
 from benchmark.attributes.settings import PRESETS, AttributeConfig, preset
 from lwedit.domains import DigitsDomain
 
@@ -151,6 +152,13 @@ def test_labels_that_are_no_table_are_named(text, capsys, tmp_path):
     (tmp_path / "y.csv").write_text(text)
     command[3] = tmp_path / "y.csv"
     assert said(capsys, *command).startswith("labels must")
+
+
+def test_labels_as_celeba_writes_them(tmp_path):
+    np.save(tmp_path / "y.npy", np.array([[-1, 1], [1, -1], [1, 1]]))
+    y, names = read_labels(tmp_path / "y.npy")
+    assert y.tolist() == [[0, 1], [1, 0], [1, 1]]
+    assert names == ("attribute_0", "attribute_1")
 
 
 def test_codes_need_their_labels(capsys, tmp_path):
