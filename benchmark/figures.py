@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from baselines import METHODS
 from benchmark.attributes.curves import save_figure
+from benchmark.attributes.style import look_of
 from benchmark.measure import READINGS
 from benchmark.presets import RunConfig
 from benchmark.report import LABELS
@@ -58,6 +59,7 @@ def draw_examples(
                 w_edit = editor.edit(w, torch.from_numpy(cell.alpha[:_ROWS]))
                 label = LABELS.get(name, name)
                 _column(rows, j, label, _pixels(domain, w_edit), domain, cell.flipped, task.count)
+                rows[0, j].title.set_color(look_of(name).colour)
         return save_figure(figure, out, "fig6")
 
 

@@ -93,8 +93,8 @@ class AttributeConfig:
 
 _FOUR = ("masculine", "pale_skin", "smiling", "eyeglasses")
 _CHANGES: dict[str, dict[str, Any]] = {
-    "smoke": {"seeds": (0,), "train_codes": 4_000, "heldout_codes": 1_500, "editor_codes": 3_000,
-              "test_images": 60, "calibration": 40, "alphas": 5, "real_images": 150,
+    "smoke": {"seeds": (0,), "train_codes": 3_000, "heldout_codes": 1_200, "editor_codes": 3_000,
+              "test_images": 50, "calibration": 30, "alphas": 5, "real_images": 150,
               "slow_images": 4, "lw_rounds": 2, "bootstrap": 200},
     "default": {"train_codes": 12_000, "heldout_codes": 2_500, "test_images": 100,
                 "calibration": 60, "real_images": 250, "bootstrap": 500},
@@ -103,7 +103,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
 _OF_DOMAIN: dict[tuple[str, str], dict[str, Any]] = {
     ("smoke", "faces"): {"attributes": _FOUR[2:]},
     ("default", "faces"): {"attributes": _FOUR},
-    ("smoke", "toy"): {"train_codes": 3_000, "editor_codes": 1_500, "test_images": 100},
+    ("smoke", "toy"): {"editor_codes": 1_500, "test_images": 100, "calibration": 60},
     ("default", "toy"): {"test_images": 250, "calibration": 120},
     **{(name, "codes"): {"pictured": 0} for name in _CHANGES},  # nothing to look at
 }

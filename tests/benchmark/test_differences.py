@@ -11,7 +11,7 @@ def cell(more, flipped=None):
     more = np.array(more, bool)
     flipped = np.ones(len(more), bool) if flipped is None else np.array(flipped, bool)
     one = np.ones(len(more))
-    return Cell(one, flipped, more, more, more, one)
+    return Cell(one, flipped, more, more, more, more, one)
 
 
 def gain(a, b):
