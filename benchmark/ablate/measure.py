@@ -54,7 +54,8 @@ def measure(
     gains = [row for edit in bench.edits for row in _gains(edit, seen, preset)]
     return {"domain": bench.name, "kept": bench.kept, "preset": asdict(preset),
             "base": BASES[bench.name], "weights": bench.domain.weights,
-            "rows": rows, "gains": gains, "layers": [row for edit in bench.edits for row in layer_roles(bench, edit)]}
+            "rows": rows, "gains": gains,
+            "layers": [row for edit in bench.edits for row in layer_roles(bench, edit)]}
 
 
 def fit_variant(variant: Variant, data: FitData, bench: Bench, preset: AblationPreset) -> Editor:
