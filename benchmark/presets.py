@@ -40,7 +40,7 @@ class RunConfig:
     tasks: tuple[str, ...] = ("1→2", "2→3", "3→4")
     seeds: tuple[int, ...] = (0, 1, 2)
     train_codes: int = 25_000
-    editor_codes: int = 12_500
+    editor_codes: int = 25_000
     test_images: int = 500
     alpha_max: float = 8.0
     alpha_step: float = 0.1

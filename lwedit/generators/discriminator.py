@@ -39,8 +39,8 @@ def minibatch_deviation(
 class EqualConv(nn.Module):
     """Convolution with equalised learning rate; `down` halves the resolution by blur and stride.
 
-    `stride` strides without the blur. `gain` multiplies the output. It is folded into kernel and bias: a pass over the features
-    costs as much as some convolutions do on a CPU.
+    `stride` strides without the blur. `gain` multiplies the output. It is folded into kernel and
+    bias: a pass over the features costs as much as some convolutions do on a CPU.
     """
 
     def __init__(
