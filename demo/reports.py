@@ -87,8 +87,9 @@ def find_reports() -> dict[str, Path]:
 
 
 def attributes_of(report: Path) -> list[str]:
-    """Target attributes of a report of faces."""
-    return list(dict.fromkeys(row["attribute"] for row in _rows(report)))
+    """Target attributes of a report of faces, without the rows that are means over all."""
+    names = dict.fromkeys(row["attribute"] for row in _rows(report))
+    return [name for name in names if name != "all"]
 
 
 def digit_chart(report: Path, metric: str, reading: str) -> str:

@@ -106,20 +106,40 @@ class FacesDomain:
 
     def latents(self, part: Part, *, progress: bool = False) -> LatentSet:
         """Codes and labels, from the cache where it has them."""
-        judge = "naming_judge" if part == "train" else "scoring_judge"
-        made = f"{_SIZES[part]}x{_SEEDS[part]}_both_sides"  # other codes have other labels
-        by = f"{self.weights['generator'][:12]}_{self.weights[judge][:12]}"
-        path = self.cache / f"faces_{part}_{made}_{by}.npz"
-        if path.exists():
-            return LatentSet.load(path)
-        w = self.codes(part)
+        return self.abridged(part, _SIZES[part], progress=progress)
+
+    def abridged(self, part: Part, n: int, *, progress: bool = False) -> LatentSet:
+        """The first n codes and labels of `latents(part)`, or all if there are fewer.
+
+        Args:
+            part: Which codes.
+            n: How many of them.
+            progress: Show a bar.
+
+        Raises:
+            ValueError: If n is not positive.
+        """
+        if n < 1:
+            raise ValueError(f"n must be positive, got {n}.")
+        n = min(n, _SIZES[part])
+        for path in (self._cached(part, n), self._cached(part, _SIZES[part])):
+            if path.exists():
+                return LatentSet.load(path).subset(torch.arange(n))
+        w = self.codes(part)[:n]
         bar = tqdm(w.split(100), "labelling", unit="batch", disable=not progress)
-        see = getattr(self, judge).probabilities
+        see = (self.naming_judge if part == "train" else self.scoring_judge).probabilities
         y = torch.cat([see(self.generate(batch)) > 0.5 for batch in bar]).long()
         latents = LatentSet(w, y, self.attributes, self.space)
+        path = self._cached(part, n)
         path.parent.mkdir(parents=True, exist_ok=True)
         latents.save(path)
         return latents
+
+    def _cached(self, part: Part, n: int) -> Path:
+        judge = "naming_judge" if part == "train" else "scoring_judge"
+        made = f"{n}x{_SEEDS[part]}_both_sides"  # other codes have other labels
+        by = f"{self.weights['generator'][:12]}_{self.weights[judge][:12]}"
+        return self.cache / f"faces_{part}_{made}_{by}.npz"
 
     @torch.no_grad()
     def generate(

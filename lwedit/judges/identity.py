@@ -107,8 +107,8 @@ class Remembered:
 
     def embed(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n length"]:
         """Images to vectors."""
-        values = x.detach().contiguous().numpy()
-        key = (values.shape, str(values.dtype), hashlib.sha256(values).digest())
+        values = x.detach().cpu().contiguous().numpy()
+        key = (values.shape, str(values.dtype), str(x.device), hashlib.sha256(values).digest())
         with self._lock:
             vectors = self._kept.get(key)
         if vectors is None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lwedit.domains import AttributeDomain, FacesDomain
+from lwedit.domains import Abridged, AttributeDomain, FacesDomain
 from lwedit.domains import faces as module
 from lwedit.generators.dcgan import Dcgan, dcgan_metadata
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge
@@ -87,6 +87,29 @@ def test_labels_are_made_once_and_read_afterwards(made, tmp_path, monkeypatch):
     assert torch.equal(again.w, first.w)
     assert torch.equal(again.y, first.y)
     assert (again.attributes, again.space) == (first.attributes, first.space)
+
+
+def test_the_first_codes_are_labelled_alone_and_alike(made, tmp_path, monkeypatch):
+    domain = FacesDomain.load(made, tmp_path)
+    assert isinstance(domain, Abridged)
+    whole = FacesDomain.load(made, tmp_path / "other").latents("heldout")
+    seen, judge = [], FaceJudge.probabilities
+
+    def count(self, x, batch=100):
+        seen.append(len(x))
+        return judge(self, x, batch)
+
+    monkeypatch.setattr(FaceJudge, "probabilities", count)
+    few = domain.abridged("heldout", 7)
+    assert sum(seen) == 7
+    assert torch.equal(few.w, whole.w[:7])
+    assert torch.equal(few.y, whole.y[:7])
+    assert torch.equal(domain.abridged("heldout", 10**6).y, whole.y)
+    seen.clear()
+    assert torch.equal(domain.abridged("heldout", 9).y, whole.y[:9])  # from the whole, now there
+    assert not seen
+    with pytest.raises(ValueError, match="n must be positive, got 0"):
+        domain.abridged("heldout", 0)
 
 
 @pytest.mark.parametrize(("part", "judge"), [("train", "naming"), ("heldout", "scoring")])
