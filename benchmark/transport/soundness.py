@@ -1,7 +1,8 @@
 """Whether edits collapse or escape (`lwedit.metrics.collapse`), over the benchmark's strengths.
 
 d is the smallest strength of a grid at which nine in ten held-out codes that lack the attribute
-get it by the latent classifier; d, 1.5 d and 2 d are looked at, the paper's range. Beside each
+get it by the latent classifier; d, 1.5 d and 2 d are looked at, the paper's range. Editors have the
+settings of the benchmark's own runs of a domain, and lambda 0 and 1. Beside each
 stands alpha = 0: codes of the source class that lie tighter than the target's to begin with are no
 collapse of the edit.
 """
@@ -12,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from benchmark.ablate.variants import BASES
 from benchmark.transport.sources import attribute_data, classifier_of, digits_data, of_count
 from lwedit.classifier import LatentClassifier
 from lwedit.domains import AttributeDomain, DigitsDomain
@@ -81,9 +83,9 @@ def _edit_rows(
     source: Float[Tensor, "n layers dim"],
     target: Float[Tensor, "m layers dim"],
 ) -> list[Soundness]:
-    rows = []
+    rows, settings = [], BASES["digits" if domain == "digits" else "faces"]
     for lam in _LAMBDAS:
-        editor = LatentWasserstein.fit(data, LatentWassersteinConfig(lam=lam, blur=(0.3,)))
+        editor = LatentWasserstein.fit(data, LatentWassersteinConfig(**{**settings, "lam": lam}))
         for alpha in (0.0, *strengths(editor, data.classifier, source)):
             w = editor.edit(source, alpha)
             share = _flipped(data.classifier, editor.attribute, w)

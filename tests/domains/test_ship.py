@@ -12,6 +12,7 @@ from lwedit.data import MultiMnistConfig, digits_for, make_multimnist
 from lwedit.domains import DigitsDomain, ship, train_joint
 from lwedit.domains.train_autoencoder import _save as save_autoencoder
 from lwedit.generators import GeneratorConfig, Synthesis
+from lwedit.generators.mapping_fit import MappingFitConfig
 from lwedit.generators.train import save_checkpoint
 from lwedit.generators.training import TrainingConfig
 from lwedit.inversion import AutoencoderConfig, AutoencoderTrainer, Encoder
@@ -58,13 +59,17 @@ def joint(warm, pool):
     rng = torch.Generator().manual_seed(0)
     trainer = JointTrainer(TINY, TrainingConfig(), rng, make_encoder())
 
+    fitting = MappingFitConfig(
+        flow_steps=2, width=8, depth=1, pairs=8, path_steps=2, distil_steps=2, batch=8
+    )
+
     def fewer(digits, n, config, draw):
         return make_multimnist(digits, min(n, 64), config, draw)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_joint, "digits_for", lambda name, geometry: pool)
         patch.setattr(train_joint, "make_multimnist", fewer)
-        train_joint._start_from(trainer, warm[1], MultiMnistConfig(), 2)
+        train_joint._start_from(trainer, warm[1], MultiMnistConfig(), fitting)
     return trainer
 
 
