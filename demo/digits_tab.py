@@ -16,7 +16,7 @@ from demo.studio import METHODS_SHOWN, STRONGEST, Step, studio
 
 __all__ = ["build", "compare_html", "drawn_image", "strip_html", "uploaded_image"]
 
-_START = (1, "add", 1.5)
+_START = (4, "add", 1.5)  # the first held-out image of one digit
 _PAD = """<div class="pad"><canvas width="320" height="320" role="img"
 aria-label="Canvas for digits, by mouse, pen or finger; a picture can be uploaded instead"></canvas>
 </div>"""
