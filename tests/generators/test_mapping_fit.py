@@ -24,14 +24,14 @@ def mixture(n=4000):
     return 0.3 + flat @ PLANE.T + 0.1 * torch.randn(n, DIM, generator=rng(3))
 
 
-def make_mapping(seed=0, layers=4):
+def make_mapping(seed=0, layers=4, width=0):
     torch.manual_seed(seed)
-    return Mapping(DIM, layers)
+    return Mapping(DIM, layers, width)
 
 
 @pytest.mark.slow
 def test_the_moments_of_a_mixture_are_found():
-    codes, mapping = mixture(), make_mapping()
+    codes, mapping = mixture(), make_mapping(width=64)
     config = MappingFitConfig(
         flow_steps=1500, width=128, depth=2, pairs=8000, path_steps=20, distil_steps=1500, batch=256
     )
