@@ -109,7 +109,7 @@ class FacesBench(Bench):
         super().__init__(preset)
         self.domain = FacesDomain.load()
         self.heldout = self.domain.latents("heldout")
-        self.classifier = classifier_of(self.domain.latents("train"), 30_000)
+        self.classifier = classifier_of(self.domain.latents("train"))
 
     def data(self, edit: str, seed: int) -> FitData:
         """Codes without and with the attribute."""

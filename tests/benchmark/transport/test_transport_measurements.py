@@ -9,8 +9,9 @@ from baselines import METHODS
 from benchmark.transport.exactness import gradient_error, value_error
 from benchmark.transport.isolated import measured
 from benchmark.transport.soundness import strengths
-from benchmark.transport.sources import gaussian_data, of_count
+from benchmark.transport.sources import classifier_of, gaussian_data, of_count
 from lwedit.classifier import LatentClassifier
+from lwedit.domains import ToyDomain
 from lwedit.editors import AffineMap
 from lwedit.latents import LatentSet, Space
 
@@ -58,6 +59,19 @@ def test_counts_are_those_of_the_labels():
     names = ("at_least_2", "at_least_3", "at_least_4")
     latents = LatentSet(torch.zeros(4, 1, 1), y, names, SPACE)
     assert of_count(latents, 1, 3).tolist() == [True, False, True, False]
+
+
+def test_the_latent_classifier_knows_rare_attributes():
+    """One code in five has a bar: a classifier that has not learnt long says no to all of them."""
+    domain = ToyDomain()
+    heldout, classifier = domain.latents("heldout"), classifier_of(domain.latents("train"))
+    says = classifier(heldout.w) > 0
+    found = {
+        name: float(says[heldout.labels(name) == 1, heldout.column(name)].float().mean())
+        for name in domain.attributes
+    }
+    assert min(found.values()) >= 0.75, found
+    assert classifier.accuracy(heldout).min() >= 0.9
 
 
 def test_strengths_are_d_and_twice_d_of_nine_in_ten_verdicts():
