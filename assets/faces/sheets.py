@@ -2,7 +2,8 @@
 
 Codes come from a seed of their own, so no sheet repeats a face of labels.csv. A sheet holds 8 x 6
 faces at twice their size with their numbers above them, as the first annotators saw theirs.
-`--known` draws faces of labels.csv instead, to measure how far two annotators agree.
+`--known` draws faces of labels.csv instead, to measure how far two annotators agree, `--heldout`
+the faces that both judges are measured on.
 """
 
 import argparse
@@ -19,15 +20,16 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from lwedit.generators.dcgan import load_dcgan
-from lwedit.judges.face_labels import face_codes
+from lwedit.judges.face_labels import face_codes, load_parts
+from lwedit.judges.faces import FACE_ATTRIBUTES
 from lwedit.vocabulary import from_unit_range
 
 FOLDER = Path(__file__).resolve().parent
 _COLUMNS, _ROWS, _SIDE, _HEAD, _GAP = 8, 6, 128, 16, 2
 
 
-def draw_sheet(pixels: UInt8[np.ndarray, "n 3 64 64"], first: int) -> Image.Image:
-    """Faces in rows, each under its number, which counts from `first`."""
+def draw_sheet(pixels: UInt8[np.ndarray, "n 3 64 64"], numbers: list[int]) -> Image.Image:
+    """Faces in rows, each under its number."""
     width, height = _SIDE + _GAP, _SIDE + _HEAD + _GAP
     page = Image.new("RGB", (_COLUMNS * width, _ROWS * height), "white")
     pen = ImageDraw.Draw(page)
@@ -35,30 +37,31 @@ def draw_sheet(pixels: UInt8[np.ndarray, "n 3 64 64"], first: int) -> Image.Imag
         left, top = i % _COLUMNS * width, i // _COLUMNS * height
         picture = Image.fromarray(face.transpose(1, 2, 0)).resize((_SIDE, _SIDE), Image.BICUBIC)
         page.paste(picture, (left, top + _HEAD))
-        pen.text((left + 2, top + 2), str(first + i), fill="black")
+        pen.text((left + 2, top + 2), str(numbers[i]), fill="black")
     return page
 
 
 @torch.no_grad()
-def draw_sheets(z: Float[Tensor, "n dim"], out: Path, numbers: range) -> None:
+def draw_sheets(z: Float[Tensor, "n dim"], out: Path, sheets: range, names: list[int]) -> None:
     """Write one picture a sheet into a folder.
 
     Args:
         z: Codes of all faces.
         out: The folder.
-        numbers: Sheets wanted; sheet i shows faces 48 i to 48 i + 47.
+        sheets: Sheets wanted; sheet i shows faces 48 i to 48 i + 47.
+        names: Number written above each face.
 
     Raises:
-        ValueError: If there are fewer faces than the last sheet shows.
+        ValueError: If there are no faces for the last sheet.
     """
     size = _COLUMNS * _ROWS
-    if numbers.start < 0 or numbers.stop * size > len(z):
-        raise ValueError(f"sheets must lie in 0 to {len(z) // size - 1}, got {numbers}.")
+    if sheets.start < 0 or (sheets.stop - 1) * size >= len(z):
+        raise ValueError(f"sheets must lie in 0 to {(len(z) - 1) // size}, got {sheets}.")
     generator = load_dcgan(FOLDER / "generator.safetensors")
     out.mkdir(parents=True, exist_ok=True)
-    for number in tqdm(numbers, "sheets"):
-        x = generator(z[number * size : (number + 1) * size, None])
-        page = draw_sheet(from_unit_range(x), number * size)
+    for number in tqdm(sheets, "sheets"):
+        shown = slice(number * size, (number + 1) * size)
+        page = draw_sheet(from_unit_range(generator(z[shown, None])), names[shown])
         page.save(out / f"sheet_{number:02d}.png")
 
 
@@ -68,10 +71,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--first", type=int, default=0, help="sheet to begin with")
     parser.add_argument("--sheets", type=int, default=48)
-    parser.add_argument("--known", action="store_true", help="faces of labels.csv")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--known", action="store_true", help="faces of labels.csv")
+    shown.add_argument("--heldout", action="store_true", help="those of them that are held out")
     args = parser.parse_args()
-    z = face_codes(0 if args.known else 1)
-    draw_sheets(z, args.out, range(args.first, args.first + args.sheets))
+    z = face_codes(0 if args.known or args.heldout else 1)
+    names = list(range(len(z)))
+    if args.heldout:
+        names = load_parts(FOLDER, FACE_ATTRIBUTES)["heldout"].index.sort().values.tolist()
+    draw_sheets(z[names], args.out, range(args.first, args.first + args.sheets), names)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ Four other annotators read 2,304 codes of a second seed, `labels_more.csv`, and 
 seed's again, `labels_check.csv`, which tells how far their eyes agree with the first ones'.
 `with_more` deals their faces to the two judges and leaves what `split_faces` dealt as it was: what
 is held out stays as it was labelled before.
+
+Two more annotators read the held-out faces, `labels_heldout.csv`; with the first pass that makes
+three labels a face, and `consensus` is what two of three saw.
 """
 
 import csv
@@ -24,6 +27,7 @@ __all__ = [
     "FaceLabels",
     "agreement",
     "by_first_annotators",
+    "consensus",
     "face_codes",
     "load_face_labels",
     "load_parts",
@@ -70,13 +74,16 @@ class Agreement(NamedTuple):
     balanced: float
 
 
-def load_face_labels(path: Path, attributes: tuple[str, ...], draw: int = 0) -> FaceLabels:
+def load_face_labels(
+    path: Path, attributes: tuple[str, ...], draw: int = 0, annotator: str = ""
+) -> FaceLabels:
     """Clear faces of a table of labels with their codes.
 
     Args:
         path: A table with columns `index`, `unclear` and one an attribute.
         attributes: Columns wanted, in order.
         draw: Whose rows `index` names: 0 for the first seed, 1 for that of labels_more.csv.
+        annotator: Whose rows to read, where the table has them of several; all if empty.
 
     Raises:
         ValueError: If a column is missing, a label is not 0 or 1, an index is out of range or
@@ -86,6 +93,8 @@ def load_face_labels(path: Path, attributes: tuple[str, ...], draw: int = 0) -> 
     try:
         with Path(path).open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["unclear"] == "0"]
+        if annotator:
+            rows = [row for row in rows if row["annotator"] == annotator]
         index = torch.tensor([int(row["index"]) for row in rows])
         y = torch.tensor([[int(row[name]) for name in attributes] for row in rows])
     except (KeyError, ValueError) as error:
@@ -145,6 +154,28 @@ def load_parts(assets: Path, attributes: tuple[str, ...]) -> dict[str, FaceLabel
 def by_first_annotators(labels: FaceLabels) -> Bool[Tensor, " n"]:
     """Whether each face is one of labels.csv."""
     return labels.index < _DRAWN
+
+
+def consensus(passes: list[FaceLabels]) -> FaceLabels:
+    """What most of an odd number of passes over the same faces saw, on the faces of the first.
+
+    Args:
+        passes: Tables of labels; all must hold every face of the first, in any order.
+
+    Raises:
+        ValueError: If their number is even, or one lacks a face.
+    """
+    if len(passes) % 2 == 0:
+        raise ValueError(f"passes must be odd in number for a majority, got {len(passes)}.")
+    faces = passes[0].index.tolist()
+    for number, labels in enumerate(passes):
+        missing = set(faces) - set(labels.index.tolist())
+        if missing:
+            raise ValueError(
+                f"passes[{number}] must label every face of the first, lacks {min(missing)}."
+            )
+    votes = torch.stack([_at(labels, faces) for labels in passes]).sum(dim=0)
+    return passes[0]._replace(y=(2 * votes > len(passes)).long())
 
 
 def agreement(first: FaceLabels, second: FaceLabels) -> list[Agreement]:

@@ -6,7 +6,10 @@ other judge's faces either, so `unseen` measures it on those and the held-out on
 them and by who labelled them, and `twice` on those of them that were labelled twice, each attribute
 where both labels are the same: what is missing to 1 there is the judge's fault, what is missing
 more elsewhere the labels'. `annotators` compares the first annotators with their own second pass,
-`later_annotators` with those who labelled the second half of the faces.
+`later_annotators` with those who labelled the second half of the faces, `heldout_annotators` with
+the two who read the held-out faces again. One label of one look is a noisy truth: `consensus`
+measures a judge on the held-out faces as two of their three readers saw them, and `unanimous` where
+all three agree. The three worked apart, and none knew what a judge says.
 """
 
 import time
@@ -22,6 +25,7 @@ from lwedit.judges.face_labels import (
     FaceLabels,
     agreement,
     by_first_annotators,
+    consensus,
     load_face_labels,
 )
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge
@@ -36,6 +40,7 @@ from lwedit.judges.quality import (
 
 __all__ = ["measure_judge", "report"]
 
+_READERS = ("E", "F")  # of labels_heldout.csv
 _PAIRED = 60  # faces compared with each other: dlib takes 90 ms for each
 
 
@@ -53,11 +58,15 @@ def report(assets: Path, generator: Dcgan, parts: dict[str, FaceLabels]) -> dict
         "labelled_faces": {name: len(part.z) for name, part in parts.items()},
         "annotators": _annotators(assets, "labels_second.csv"),
         "later_annotators": _annotators(assets, "labels_check.csv"),
+        "heldout_annotators": {
+            reader: _compare(held, again) for reader, again in _readings(assets).items()
+        },
     }
     second = _again(assets)
     for name, other in (("naming", "scoring"), ("scoring", "naming")):
         judge = FaceJudge.load(assets / "judges" / f"{name}.safetensors")
         facts[name] = measure_judge(judge, x, held)
+        facts[name] |= _agreed(judge.probabilities(x), [held, *_readings(assets).values()])
         p = torch.cat([judge.probabilities(x), judge.probabilities(_draw(generator, parts[other]))])
         unseen = [torch.cat(pair) for pair in zip(held, parts[other], strict=True)]
         facts[name] |= _beyond(p, FaceLabels(*unseen), second)
@@ -107,6 +116,40 @@ def _beyond(
     }
 
 
+def _agreed(p: Float[Tensor, "n attributes"], passes: list[FaceLabels]) -> dict[str, Any]:
+    """AUC against what most passes over the held-out faces saw, and where all saw the same."""
+    y = consensus(passes).y
+    bounds = interval(p, y, torch.Generator().manual_seed(0)).tolist()
+    places = [{face: row for row, face in enumerate(one.index.tolist())} for one in passes]
+    seen = torch.stack([
+        one.y[[place[face] for face in passes[0].index.tolist()]]
+        for one, place in zip(passes, places, strict=True)
+    ])
+    same = (seen == y).all(dim=0)
+    everyone = torch.ones(len(y), dtype=torch.bool)
+    rows = {
+        name: {"faces": int(same[:, k].sum()), "auc": roc_auc(p[same[:, k], k], y[same[:, k], k])}
+        for k, name in enumerate(FACE_ATTRIBUTES)
+    }
+    return {
+        "consensus": _aucs(p, y, everyone) | {
+            "mean_auc_interval": bounds[-1],
+            "auc_interval": dict(zip(FACE_ATTRIBUTES, bounds, strict=False)),
+        },
+        "unanimous": {
+            "mean_auc": sum(row["auc"] for row in rows.values()) / len(rows), "attributes": rows,
+        },
+    }
+
+
+def _readings(assets: Path) -> dict[str, FaceLabels]:
+    """The held-out faces as each of two further annotators saw them."""
+    path = assets / "labels_heldout.csv"
+    return {
+        reader: load_face_labels(path, FACE_ATTRIBUTES, annotator=reader) for reader in _READERS
+    }
+
+
 def _aucs(
     p: Float[Tensor, "n attributes"], y: Int64[Tensor, "n attributes"], pick: Bool[Tensor, " n"]
 ) -> dict[str, Any]:
@@ -147,7 +190,10 @@ def measure_judge(
 def _annotators(assets: Path, again: str) -> dict[str, Any]:
     """Agreement of labels.csv with another table of some of its faces."""
     first = load_face_labels(assets / "labels.csv", FACE_ATTRIBUTES)
-    second = load_face_labels(assets / again, FACE_ATTRIBUTES)
+    return _compare(first, load_face_labels(assets / again, FACE_ATTRIBUTES))
+
+
+def _compare(first: FaceLabels, second: FaceLabels) -> dict[str, Any]:
     rows = {}
     for k, (name, both) in enumerate(zip(FACE_ATTRIBUTES, agreement(first, second), strict=True)):
         share = first.y[:, k].double().mean().item()

@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--assets", type=Path, default=Path("assets/faces"))
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
     parser.add_argument("--only", choices=tuple(JUDGES))
+    parser.add_argument("--measure", action="store_true", help="train nothing, write judges.json")
     parser.add_argument("--pool", type=int, default=16_000, help="generated images a judge")
     parser.add_argument("--steps", type=int, default=StudentConfig.steps)
     parser.add_argument("--wide-steps", type=int, default=1600, help="of the wide student")
@@ -59,7 +60,8 @@ def main(arguments: list[str] | None = None) -> None:
     parts = load_parts(args.assets, FACE_ATTRIBUTES)
     out = args.assets / "judges"
     out.mkdir(parents=True, exist_ok=True)
-    for name in (args.only,) if args.only else JUDGES:
+    wanted = () if args.measure else (args.only,) if args.only else tuple(JUDGES)
+    for name in wanted:
         config = StudentConfig(seed=JUDGES[name], steps=args.steps)
         judge = train_judge(
             generator,

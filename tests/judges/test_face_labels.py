@@ -9,8 +9,10 @@ from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 
 from lwedit.domains.faces import ASSETS
 from lwedit.judges.face_labels import (
+    FaceLabels,
     agreement,
     by_first_annotators,
+    consensus,
     face_codes,
     load_face_labels,
     load_parts,
@@ -157,3 +159,47 @@ def test_check_faces_are_known_ones_that_four_others_read(labels):
     both = agreement(labels, check)
     mean = sum(row.kappa for row in both) / len(both)
     assert mean == pytest.approx(0.82, abs=0.01)
+
+
+# --- several readings of one face --------------------------------------------------------------
+
+
+def passes(*columns):
+    z = torch.zeros(4, 100)
+    order = torch.tensor([3, 1, 0, 2])
+    return [
+        FaceLabels(order[turn], z, torch.tensor(column)[order[turn], None])
+        for column, turn in zip(columns, (torch.arange(4), torch.tensor([2, 0, 3, 1]),
+                                          torch.arange(4)), strict=False)
+    ]
+
+
+def test_consensus_is_what_two_of_three_saw_in_any_order():
+    found = consensus(passes([0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0]))
+    by_face = dict(zip(found.index.tolist(), found.y[:, 0].tolist(), strict=True))
+    assert by_face == {0: 0, 1: 1, 2: 1, 3: 1}
+
+
+def test_consensus_of_one_pass_is_that_pass():
+    (one,) = passes([0, 1, 1, 0])
+    assert torch.equal(consensus([one]).y, one.y)
+
+
+def test_two_passes_have_no_majority():
+    with pytest.raises(ValueError, match="passes must be odd in number for a majority, got 2"):
+        consensus(passes([0, 0, 1, 1], [0, 1, 0, 1]))
+
+
+def test_a_pass_that_lacks_a_face_is_named():
+    first, second, third = passes([0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0])
+    with pytest.raises(ValueError, match=r"passes\[1\] must label every face .* lacks 2"):
+        consensus([first, second.rows(torch.tensor([0, 1, 3])), third])
+
+
+@pytest.mark.parametrize("annotator", ["E", "F"])
+def test_both_later_readers_saw_every_heldout_face_once(annotator, labels):
+    held = split_faces(labels)["heldout"]
+    path = ASSETS / "labels_heldout.csv"
+    again = load_face_labels(path, FACE_ATTRIBUTES, annotator=annotator)
+    assert sorted(again.index.tolist()) == sorted(held.index.tolist())
+    assert torch.equal(again.z, face_codes(0)[again.index])
