@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lwedit.domains import DigitsDomain
 from lwedit.generators.train import sample_sheet
+from lwedit.latents import hash_state
 from lwedit.metrics import frechet_distance, kernel_distance
 from lwedit.vocabulary import to_unit_range
 
@@ -71,7 +72,8 @@ def main(arguments: list[str] | None = None) -> None:
     z = torch.randn(64, domain.generator.config.dim, generator=rng)
     sample_sheet(domain.generator, z).save(args.out / "samples.png")
     rows = measure(domain, args.samples, args.seed)
-    about = {"samples": args.samples, "seed": args.seed, "weights": domain.weights, "rows": rows}
+    weights = domain.weights | {"mapping": hash_state(domain.generator.mapping.state_dict())}
+    about = {"samples": args.samples, "seed": args.seed, "weights": weights, "rows": rows}
     (args.out / "generator.json").write_text(json.dumps(about, indent=1) + "\n")
     lines = ["| images | readable | FID | KID |", "| --- | --- | --- | --- |"]
     lines += [

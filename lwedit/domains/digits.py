@@ -84,7 +84,8 @@ class DigitsDomain:
         """Read the shipped weights.
 
         Args:
-            assets: Folder with generator.safetensors, encoder.safetensors and judges/.
+            assets: Folder with generator.safetensors, mapping.safetensors where the generator's
+                mapping is a flow, encoder.safetensors and judges/.
             cache: Where codes are kept between runs; `default_cache()` by default.
 
         Raises:
@@ -105,9 +106,17 @@ class DigitsDomain:
 
     @cached_property
     def weights(self) -> dict[str, str]:
-        """Hash of each network's weights, by which codes and runs know what made them."""
-        networks = ("generator", "encoder", "count_judge", "classes_judge")
-        return {name: hash_state(getattr(self, name).state_dict()) for name in networks}
+        """Hash of each network's weights, by which codes and runs know what made them.
+
+        The generator counts without its mapping network: codes and edits never meet it.
+        """
+        networks = {
+            "generator": self.generator.synthesis,
+            "encoder": self.encoder,
+            "count_judge": self.count_judge,
+            "classes_judge": self.classes_judge,
+        }
+        return {name: hash_state(network.state_dict()) for name, network in networks.items()}
 
     @cached_property
     def space(self) -> Space:

@@ -2,12 +2,15 @@
 
 Writes generator.safetensors and encoder.safetensors (averaged weights, float16, the generator's
 sizes in its header) and weights.json with the SHA-256 of every file and what it was trained on.
+With `--mapping`, the folder of `lwedit.domains.train_mapping`, the generator gets that mapping
+instead of the run's own, as mapping.safetensors.
 """
 
 import argparse
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from lwedit.domains.digits import ASSETS
 from lwedit.generators import Generator, GeneratorConfig
-from lwedit.generators.checkpoints import generator_metadata
+from lwedit.generators.checkpoints import MAPPING_FILE, generator_metadata
 
 __all__ = ["main"]
 
@@ -31,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--checkpoint", help="also copy the whole run there in float16, small enough for git"
     )
+    parser.add_argument("--mapping", type=Path, help="folder of train_mapping")
     args = parser.parse_args(arguments)
     run, out = Path(args.run), Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -41,14 +45,20 @@ def main(arguments: list[str] | None = None) -> None:
         generator.load_state_dict(load_file(run / "generator_ema.safetensors"))
     else:  # an autoencoder: it has no distribution to sample from yet
         generator.synthesis.load_state_dict(load_file(run / "synthesis_ema.safetensors"))
-    _write(generator.state_dict(), out / "generator.safetensors", generator_metadata(config))
+    tensors, trained = generator.state_dict(), state["training"]
+    if args.mapping:
+        flow = json.loads((args.mapping / "flow.json").read_text())
+        tensors, config = generator.synthesis.state_dict(), replace(config, **flow["sizes"])
+        trained = trained | {"mapping": {"updates": flow["updates"]} | flow["training"]}
+        _write(load_file(args.mapping / MAPPING_FILE), out / MAPPING_FILE, {})
+    _write(tensors, out / "generator.safetensors", generator_metadata(config))
     if (run / "encoder_ema.safetensors").exists():
         _write(load_file(run / "encoder_ema.safetensors"), out / "encoder.safetensors", {})
     files = sorted(path for path in out.rglob("*.safetensors"))
     digests = {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
     }
-    about = {"images_seen": state["images"], "training": state["training"], "sha256": digests}
+    about = {"images_seen": state["images"], "training": trained, "sha256": digests}
     (out / "weights.tmp").write_text(json.dumps(about, indent=1) + "\n")
     (out / "weights.tmp").replace(out / "weights.json")
     if args.checkpoint:

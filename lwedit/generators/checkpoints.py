@@ -1,6 +1,7 @@
 """Generators and other networks in files: weights are .safetensors, and nothing is unpickled.
 
-A generator's file carries its sizes in the header, so that the file alone rebuilds it. What is
+A generator's file carries its sizes in the header, so that the file alone rebuilds it; a flow
+mapping, as large as the rest, lies in a file of its own beside it, `mapping.safetensors`. What is
 stored in float16 to be shipped is read back as float32.
 """
 
@@ -12,14 +13,16 @@ from safetensors.torch import load_file
 
 from lwedit.generators.stylegan2 import Generator, GeneratorConfig
 
-__all__ = ["generator_metadata", "load_generator", "load_weights"]
+__all__ = ["MAPPING_FILE", "generator_metadata", "load_generator", "load_weights"]
 
+MAPPING_FILE = "mapping.safetensors"
 _INTEGERS = ("size", "image_channels", "dim", "mapping_layers")
+_LATER = ("mapping_width", "flow_steps")  # 0 where an older file does not name them
 
 
 def generator_metadata(config: GeneratorConfig) -> dict[str, str]:
     """The header from which `load_generator` reads the sizes."""
-    about = {name: str(getattr(config, name)) for name in (*_INTEGERS, "mapping_width")}
+    about = {name: str(getattr(config, name)) for name in (*_INTEGERS, *_LATER)}
     return about | {"channels": ",".join(str(c) for c in config.channels)}
 
 
@@ -30,14 +33,14 @@ def load_generator(path: Path) -> Generator:
         path: A .safetensors file whose header is `generator_metadata`.
 
     Raises:
-        ValueError: If the file is missing, damaged, has no such header, or its weights are not
-            those of a generator of these sizes.
+        ValueError: If the file, or that of its flow beside it, is missing, damaged, has no such
+            header, or its weights are not those of a generator of these sizes.
     """
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
         sizes = {name: int(about[name]) for name in _INTEGERS}
-        sizes["mapping_width"] = int(about.get("mapping_width", 0))  # older files: as wide as w
+        sizes |= {name: int(about.get(name, 0)) for name in _LATER}
         channels = tuple(int(c) for c in about["channels"].split(","))
         config = GeneratorConfig(channels=channels, **sizes)
     except KeyError as error:
@@ -45,7 +48,12 @@ def load_generator(path: Path) -> Generator:
     except (OSError, SafetensorError, ValueError) as error:
         raise ValueError(f"{path} must be a generator's .safetensors file: {error}") from error
     generator = Generator(config)
-    load_weights(generator, path)
+    if config.flow_steps:
+        load_weights(generator.mapping, path.with_name(MAPPING_FILE))
+        load_weights(generator.synthesis, path)
+        generator.eval()
+    else:
+        load_weights(generator, path)
     return generator.to(memory_format=torch.channels_last)
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lwedit.generators.flow_mapping import FlowMapping
 from lwedit.generators.modulation import (
     ModulatedConvolution,
     at_least_float32,
@@ -45,6 +46,9 @@ class GeneratorConfig:
         mapping_layers: Fully connected layers from z to w.
         channels: Feature maps at 4, 8, ..., `size` pixels.
         mapping_width: Units of the mapping's inner layers, `dim` (as published) if 0.
+        flow_steps: If not 0, the mapping is no MLP but a flow of so many steps
+            (`lwedit.generators.flow_mapping`), `mapping_layers` its blocks, `mapping_width` its
+            tokens' units.
     """
 
     size: int = 64
@@ -53,6 +57,7 @@ class GeneratorConfig:
     mapping_layers: int = 4
     channels: tuple[int, ...] = (128, 128, 64, 32, 16)
     mapping_width: int = 0
+    flow_steps: int = 0
 
     def __post_init__(self) -> None:
         resolutions = self.size.bit_length() - 2
@@ -301,7 +306,13 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.config = config
-        self.mapping = Mapping(config.dim, config.mapping_layers, config.mapping_width)
+        self.mapping: Mapping | FlowMapping
+        if config.flow_steps:
+            self.mapping = FlowMapping(
+                config.dim, config.mapping_width, config.mapping_layers, config.flow_steps
+            )
+        else:
+            self.mapping = Mapping(config.dim, config.mapping_layers, config.mapping_width)
         self.synthesis = Synthesis(config)
 
     @property

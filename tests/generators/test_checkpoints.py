@@ -7,7 +7,12 @@ import torch
 from safetensors.torch import save_file
 
 from lwedit.generators import Generator, GeneratorConfig
-from lwedit.generators.checkpoints import generator_metadata, load_generator, load_weights
+from lwedit.generators.checkpoints import (
+    MAPPING_FILE,
+    generator_metadata,
+    load_generator,
+    load_weights,
+)
 
 TINY = GeneratorConfig(
     size=8, image_channels=3, dim=6, mapping_layers=2, channels=(8, 4), mapping_width=7
@@ -100,3 +105,48 @@ def test_a_missing_file_and_a_missing_tensor_are_refused(shipped, tmp_path):
     save_file(state, path)
     with pytest.raises(ValueError, match="(?s)must hold the weights of Generator.*synthesis.const"):
         load_weights(Generator(TINY), path)
+
+
+# --- a flow mapping lies in a file of its own -----------------------------------------------------
+
+FLOW = GeneratorConfig(
+    size=8, dim=32, mapping_layers=1, mapping_width=32, channels=(8, 4), flow_steps=3
+)
+
+
+@pytest.fixture
+def with_flow(tmp_path):
+    torch.manual_seed(0)
+    generator = Generator(FLOW)
+    with torch.no_grad():
+        generator.mapping.velocity.end.weight.normal_()
+    path = tmp_path / "generator.safetensors"
+    save_file(generator.synthesis.state_dict(), path, metadata=generator_metadata(FLOW))
+    save_file(generator.mapping.state_dict(), tmp_path / MAPPING_FILE)
+    return generator, path
+
+
+def test_a_flow_is_read_from_beside_the_generator(with_flow):
+    generator, path = with_flow
+    loaded = load_generator(path)
+    assert loaded.config == FLOW
+    z = torch.randn(2, 32, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = generator(generator.codes(z))
+    torch.testing.assert_close(loaded(loaded.codes(z)), expected)
+    assert not loaded.training
+    assert not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_a_generator_without_its_flow_says_which_file_is_missing(with_flow):
+    _, path = with_flow
+    path.with_name(MAPPING_FILE).unlink()
+    with pytest.raises(ValueError, match=r"mapping\.safetensors must hold the weights of FlowMap"):
+        load_generator(path)
+
+
+def test_an_html_page_as_flow_is_refused(with_flow):
+    _, path = with_flow
+    path.with_name(MAPPING_FILE).write_text("<html>404</html>")
+    with pytest.raises(ValueError, match=r"mapping\.safetensors must hold the weights of FlowMap"):
+        load_generator(path)
