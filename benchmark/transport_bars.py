@@ -3,21 +3,25 @@
 Writes `results/transport/bars.json` and `bars.md`: agreement with exact transport and finite
 differences, the closed-form map between Gaussians, `alternate` against `adam` on every digits task
 (held-out loss, seconds, memory), growth of time and memory, collapse of edited codes in every
-domain, equal bits. Needs requirements-dev.txt for POT. `--parts` measures some of it and keeps
-the rest of the report as it is; ten minutes on two free cores for all.
+domain, equal bits. Needs requirements-dev.txt for POT. Every task, size and domain is written as
+soon as it is measured, so that a run that is stopped loses one of them; `--parts`, `--tasks` and
+`--domains` measure some of it and keep the rest of the report as it is.
 """
 
 import argparse
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
+from tqdm import tqdm
 
 from benchmark.files import write_json, write_text
 from benchmark.speed import describe_machine
@@ -33,6 +37,12 @@ __all__ = ["main"]
 _ROOT = Path(__file__).resolve().parents[1]
 _PARTS = ("exactness", "duels", "growth", "soundness")
 _FACES = ("eyeglasses", "smiling", "masculine")
+_SOUNDNESS: dict[str, Callable[[], list[Soundness]]] = {
+    "digits": lambda: digits_soundness(DigitsDomain.load()),
+    "faces": lambda: attributes_soundness(FacesDomain.load(), _FACES),
+    "toy": lambda: attributes_soundness(ToyDomain(), ToyDomain.editable),
+}
+_DOMAINS = tuple(_SOUNDNESS)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -44,6 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
                         help="how many times alternate's seconds adam may take")
     parser.add_argument("--tasks", type=int, nargs="+", default=[1, 2, 3],
                         help="digits of the source images of the digits tasks")
+    parser.add_argument("--domains", nargs="+", choices=_DOMAINS, default=list(_DOMAINS),
+                        help="whose edits are looked at for soundness")
     parser.add_argument("--out", type=Path, default=_ROOT / "results" / "transport")
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
@@ -52,12 +64,13 @@ def main(arguments: list[str] | None = None) -> None:
     report["settings"] = asdict(settings)
     before = os.getloadavg()[0]
     for part in args.parts:
-        report[part] = _measure(part, settings, args.tasks)
-    report["machine"] = describe_machine() | {
-        "cores": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()[0],
-    }
-    write_json(args.out / "bars.json", report)
-    write_text(args.out / "bars.md", to_markdown(report))
+        for measured in _measure(part, settings, args):
+            report[part] = _merged(report[part], measured)
+            report["machine"] = describe_machine() | {
+                "cores": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()[0],
+            }
+            write_json(args.out / "bars.json", report)
+            write_text(args.out / "bars.md", to_markdown(report))
     print(to_markdown(report))
 
 
@@ -68,18 +81,38 @@ def _held(path: Path) -> dict[str, Any]:
     return {"exactness": {}, "duels": [], "growth": [], "soundness": []}
 
 
-def _measure(part: str, settings: DuelSettings, tasks: list[int]) -> Any:
+def _measure(
+    part: str, settings: DuelSettings, args: argparse.Namespace
+) -> Iterator[dict[str, Any] | list[dict[str, Any]]]:
+    """What a part finds, piece by piece."""
     if part == "exactness":
-        return {"value": exactness.value_error(), "gradient": exactness.gradient_error(),
-                "map": exactness.map_error(), "bits": exactness.equal_bits()}
-    if part == "duels":
-        return [_flat(duel(count, settings)) for count in tasks]
-    if part == "growth":
-        return [growth(n, dim, settings.threads)._asdict() for dim in DIMS for n in SIZES]
-    rows = [*digits_soundness(DigitsDomain.load()),
-            *attributes_soundness(ToyDomain(), ToyDomain.editable),
-            *attributes_soundness(FacesDomain.load(), _FACES)]
-    return [_row(row) for row in rows]
+        yield {"value": exactness.value_error(), "gradient": exactness.gradient_error(),
+               "map": exactness.map_error(), "bits": exactness.equal_bits()}
+    elif part == "duels":
+        for count in tqdm(args.tasks, "duels", unit="task"):
+            yield [_flat(duel(count, settings))]
+    elif part == "growth":
+        for dim, n in tqdm(list(product(DIMS, SIZES)), "growth", unit="cell"):
+            yield [growth(n, dim, settings.threads)._asdict()]
+    else:
+        for name in args.domains:
+            yield [_row(row) for row in _SOUNDNESS[name]()]
+
+
+def _merged(held: Any, found: Any) -> Any:
+    """The report's part with what was found in place of an earlier measurement of the same."""
+    if isinstance(found, dict):
+        return found
+    new = {_name(row) for row in found}
+    rows = [row for row in held if _name(row) not in new] + found
+    return sorted(rows, key=_name)
+
+
+def _name(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Which piece a row belongs to: a task, a size, a domain; also their order on the page."""
+    if "task" in row:
+        return (row["task"],)
+    return (row["dim"], row["n"]) if "dim" in row else (_DOMAINS.index(row["domain"]),)
 
 
 def _flat(found: Duel) -> dict[str, Any]:

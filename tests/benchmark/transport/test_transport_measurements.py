@@ -8,12 +8,13 @@ import torch
 from baselines import METHODS
 from benchmark.transport.exactness import gradient_error, value_error
 from benchmark.transport.isolated import measured
-from benchmark.transport.soundness import strengths
+from benchmark.transport.soundness import SHARES, attributes_soundness, leaves_at
 from benchmark.transport.sources import classifier_of, gaussian_data, of_count
-from lwedit.classifier import LatentClassifier
 from lwedit.domains import ToyDomain
 from lwedit.editors import AffineMap
 from lwedit.latents import LatentSet, Space
+from lwedit.metrics.codes import target_spread
+from lwedit.metrics.collapse import collapse
 
 SPACE = Space("h", "Z", 1, 1)
 
@@ -74,12 +75,49 @@ def test_the_latent_classifier_knows_rare_attributes():
     assert classifier.accuracy(heldout).min() >= 0.9
 
 
-def test_strengths_are_d_and_twice_d_of_nine_in_ten_verdicts():
-    classifier = LatentClassifier(("k",), SPACE, ())  # one linear layer: w - 1 > 0
-    with torch.no_grad():
-        classifier.net[0].weight.fill_(1.0)
-        classifier.net[0].bias.fill_(-1.0)
-    w = torch.linspace(-1, 0, 11)[:, None, None]
-    mover = METHODS["centroids"]("k", SPACE, AffineMap(None, torch.ones(1, 1)))
-    # w + alpha > 1 for 10 of 11 codes, -0.9 the last of them: alpha > 1.9
-    assert strengths(mover, classifier, w) == (2.0, 3.0, 4.0)
+def shifted(delta, seed=0, n=600, dim=20):
+    """Codes of a Gaussian, and others of it moved by delta along the first axis."""
+    rng = torch.Generator().manual_seed(seed)
+    x, y = torch.randn(2, n, 1, dim, generator=rng)
+    y[:, 0, 0] += delta
+    move = torch.zeros(1, dim)
+    move[0, 0] = delta
+    space = Space("h", "Z", 1, dim)
+    return x, y, METHODS["centroids"]("k", space, AffineMap(None, move))
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1.5, 2.0, 3.0])
+def test_an_edit_linear_in_alpha_leaves_the_target_as_the_formula_says(alpha):
+    """(alpha - 1) delta too far: spread = sqrt(1 + that^2 / tr T), distance at most with r^2."""
+    delta, dim = 2.0, 20
+    x, y, editor = shifted(delta, dim=dim)
+    found = collapse(editor.edit(x, alpha), y)
+    off = (alpha - 1) * delta
+    assert found.spread == pytest.approx((1 + off**2 / dim) ** 0.5, rel=0.02)
+    bound = (1 + (off / target_spread(y)) ** 2) ** 0.5
+    assert found.distance <= bound * 1.02
+    assert found.distance >= 1 + (bound - 1) / 2
+
+
+def test_an_edit_leaves_the_data_at_a_multiple_of_d():
+    x, y, editor = shifted(1.0, dim=5)
+    end = leaves_at(editor, x, y, 0.8)
+    assert collapse(editor.edit(x, 0.8 * (end - 0.1)), y).sound
+    assert not collapse(editor.edit(x, 0.8 * end), y).sound
+    assert leaves_at(editor, x, y, 0.25) is None  # 4 d = 1 is the target itself
+    assert leaves_at(editor, x, y, 5.0) == 1.0
+
+
+def test_both_meanings_of_d_stand_side_by_side():
+    """By formula half of the discs change by about .4 of the move; nine in ten need all of it."""
+    rows = attributes_soundness(ToyDomain(), ("disc",))
+    assert [row.by for row in rows[:7]] == [""] + ["judge"] * 3 + ["latent"] * 3
+    assert [row.times for row in rows[:7]] == [0.0, 1.0, 1.5, 2.0, 1.0, 1.5, 2.0]
+    assert all(row.reached and row.alpha == pytest.approx(row.times * d)
+               for row in rows for d in {r.alpha for r in rows
+                                         if (r.by, r.lam, r.times) == (row.by, row.lam, 1.0)})
+    judge, latent = (next(row.alpha for row in rows if row.by == by) for by in SHARES)
+    # f < 0 of a standard Gaussian moves by 2 phi(0) / Phi(0): the median at .674, a tenth at 1.645.
+    assert judge == pytest.approx(0.674 / 1.596, abs=0.12)
+    assert latent == pytest.approx(1.645 / 1.596, abs=0.12)
+    assert all(row.found.sound for row in rows if row.by == "judge")

@@ -3,6 +3,7 @@
 import pytest
 
 from benchmark.transport.page import bars_of, to_markdown
+from benchmark.transport_bars import _merged
 
 MACHINE = {"torch": "2", "cpu": "c", "cores": 2, "load_before": 1.0, "load_after": 1.0}
 SETTINGS = {"threads": 2, "blur": 0.3, "budget": 20.0, "batches": [512]}
@@ -20,9 +21,15 @@ def report(adam):
                    "alternate_gigabytes": 3.0, "adam": [adam], "adam_gigabytes": [2.0]}],
         "growth": [], "machine": MACHINE, "settings": SETTINGS,
         "soundness": [
-            {"domain": "toy", "edit": "disc", "lam": 0.0, "alpha": alpha, "flipped": 0.9,
-             "spread": spread, "distance": 1.0}
-            for alpha, spread in ((0.0, 0.5), (1.0, 0.95))
+            {"domain": "toy", "edit": edit, "lam": 0.0, "by": by, "times": times, "alpha": alpha,
+             "reached": True, "flipped": 0.9, "leaves": leaves, "spread": spread,
+             "distance": distance}
+            for edit, by, times, alpha, leaves, spread, distance in (
+                ("disc", "", 0.0, 0.0, None, 0.5, 1.3),
+                ("disc", "judge", 1.0, 0.4, None, 0.95, 1.0),
+                ("bar", "judge", 2.0, 0.8, 2.5, 0.97, 1.05),
+                ("bar", "latent", 2.0, 2.0, 1.7, 0.99, 1.3),
+            )
         ],
     }
 
@@ -37,7 +44,9 @@ def test_bars_are_met_within_their_limits_only():
     assert verdict(rows, "POT") == (True, "0.004")
     assert verdict(rows, "finite differences") == (False, "0.02")
     assert verdict(rows, "seconds of alternate") == (True, "10")
-    assert verdict(rows, "smallest spread") == (True, "0.95")  # alpha = 0 is no edit
+    assert verdict(rows, "spread of edited codes in [d, 2d], d: half") == (True, "0.95")  # not .5
+    assert verdict(rows, "target codes in [d, 2d], d: half") == (True, "1.05")
+    assert verdict(rows, "target codes in [d, 2d], d: .9") == (False, "1.3")
 
 
 @pytest.mark.parametrize(
@@ -56,6 +65,22 @@ def test_the_ratio_counts_seconds_to_the_same_loss(adam, met, shown):
 def test_held_out_loss_is_compared_with_the_best_of_adam():
     assert verdict(bars_of(report(fit(1.9, 9.0, 9.0, True))), "held-out divergence of")[0] is False
     assert verdict(bars_of(report(fit(2.0, 9.0, 9.0, True))), "held-out divergence of")[0] is True
+
+
+def test_a_domain_says_which_edit_leaves_the_data_first_and_when():
+    text = to_markdown(report(fit(2.5, 50.0, None, True)))
+    assert "| toy | d: half change by the judge | 2.5 | bar, λ 0 | 2 of 2 |" in text
+    assert "| toy | d: .9 change by the classifier | 1.7 | bar, λ 0 | 0 of 1 |" in text
+
+
+def test_a_piece_measured_again_takes_the_place_of_the_old_one():
+    held = [{"domain": "digits", "edit": "1→2"}, {"domain": "toy", "edit": "disc"}]
+    new = [{"domain": "faces", "edit": "smiling"}, {"domain": "faces", "edit": "masculine"}]
+    assert _merged(held, new) == [held[0], *new, held[1]]
+    assert _merged([{"dim": 9, "n": 5, "seconds": 1}, {"dim": 1, "n": 5, "seconds": 1}],
+                   [{"dim": 9, "n": 5, "seconds": 2}]) == [
+        {"dim": 1, "n": 5, "seconds": 1}, {"dim": 9, "n": 5, "seconds": 2}]
+    assert _merged({}, {"value": 1}) == {"value": 1}
 
 
 def test_a_report_with_parts_missing_is_still_a_page():
