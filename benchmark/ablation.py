@@ -5,7 +5,8 @@ fits it with each seed and reads it where methods compare: at equal latent chang
 strength at which a given share of held-out codes has the attribute by the latent classifier.
 There, judges that no editor saw look at the images. Floors stand among the rows, and the
 differences to them are paired by image. Writes `results/ablation/NAME.json` and `NAME.md`, NAME
-being digits or faces.
+being digits or faces. Fits are kept in `runs/ablation`, so the same command goes on where it
+stopped.
 """
 
 import argparse
@@ -39,6 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
                         help=f"some of {', '.join(variants_of('digits'))}")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=_ROOT / "results" / "ablation")
+    parser.add_argument("--runs", type=Path, default=_ROOT / "runs" / "ablation",
+                        help="where every fit is kept, to be gone on with")
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     preset = PRESETS[args.preset]
@@ -49,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
             parser.error(f"variants must be some of {', '.join(chosen)}, got {sorted(unknown)}.")
         chosen = {name: chosen[name] for name in args.variants}
     bench = _BENCHES[args.domain](preset)
-    report = measure(bench, chosen, preset)
+    report = measure(bench, chosen, preset, args.runs)
     report["machine"] = describe_machine() | {"load": os.getloadavg()[0], "cores": os.cpu_count()}
     write_json(args.out / f"{args.domain}.json", report)
     write_text(args.out / f"{args.domain}.md", to_markdown(report))

@@ -1,8 +1,16 @@
-"""Fit every variant and read it at equal latent change."""
+"""Fit every variant and read it at equal latent change.
 
+Every fit leaves a file, named after a hash of all that decides it (networks, settings, edit, seed),
+so a run that was stopped goes on where it was, and rows that two runs share are fitted once. The
+hash knows nothing of the code: remove the folder after a change of it.
+"""
+
+import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +24,7 @@ from benchmark.ablate.bench import Bench
 from benchmark.ablate.layers import layer_roles
 from benchmark.ablate.variants import BASES, FLOORS, AblationPreset, Variant
 from benchmark.bootstrap import bootstrap_mean
+from benchmark.files import read_json, write_json
 from lwedit.classifier import LatentClassifier
 from lwedit.editors import (
     Editor,
@@ -29,11 +38,12 @@ from lwedit.metrics.collapse import collapse
 
 __all__ = ["equal_strength", "fit_variant", "measure"]
 
+_EACH = ("changed", "kept")  # what has a number for every image
 _GRID = tuple(round(0.05 * step, 2) for step in range(1, 81))
 
 
 def measure(
-    bench: Bench, variants: Mapping[str, Variant], preset: AblationPreset
+    bench: Bench, variants: Mapping[str, Variant], preset: AblationPreset, folder: Path
 ) -> dict[str, Any]:
     """The report: settings, one row a (variant, edit), gains over the floors.
 
@@ -41,16 +51,21 @@ def measure(
         bench: Domain.
         variants: Rows by name.
         preset: How much is measured.
+        folder: Where each fit's measurements are kept.
     """
-    rows, seen = [], {}
-    todo = [(edit, name) for edit in bench.edits for name in variants]
-    for edit, name in tqdm(todo, bench.name, unit="row"):
+    seen: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    todo = [
+        (edit, name, seed) for edit in bench.edits for name, variant in variants.items()
         # Floors are formulas, and the Gaussian one takes a minute on W+: the first draw will do.
-        seeds = preset.seeds[:1] if variants[name].method in FLOORS else preset.seeds
-        runs = [_run(bench, variants[name], edit, seed, preset) for seed in seeds]
-        seen[edit, name] = runs
-        rows.append({"variant": name, "what": variants[name].what, "edit": edit,
-                     **_summary(runs, preset)})
+        for seed in (preset.seeds[:1] if variant.method in FLOORS else preset.seeds)
+    ]
+    bar = tqdm(todo, bench.name, unit="fit")
+    for edit, name, seed in bar:
+        bar.set_postfix_str(f"{edit} {name}")
+        run = _kept_run(bench, variants[name], edit, seed, preset, folder)
+        seen.setdefault((edit, name), []).append(run)
+    rows = [{"variant": name, "what": variants[name].what, "edit": edit, **_summary(runs, preset)}
+            for (edit, name), runs in seen.items()]
     gains = [row for edit in bench.edits for row in _gains(edit, seen, preset)]
     return {"domain": bench.name, "kept": bench.kept, "preset": asdict(preset),
             "base": BASES[bench.name], "weights": bench.domain.weights,
@@ -103,6 +118,26 @@ def equal_strength(
             if flipped >= share:
                 break
     return best
+
+
+def _kept_run(
+    bench: Bench, variant: Variant, edit: str, seed: int, preset: AblationPreset, folder: Path
+) -> dict[str, Any]:
+    """`_run`, from its file where there is one."""
+    settings = asdict(preset)
+    about = {
+        "domain": bench.name, "weights": dict(bench.domain.weights), "edit": edit, "seed": seed,
+        "method": variant.method, "settings": {**BASES[bench.name], **variant.changes},
+        "preset": {name: settings[name] for name in ("codes", "images", "share", "adam_steps")},
+    }
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    path = folder / f"{bench.name}_{digest[:16]}.json"
+    if not path.exists():
+        run = _run(bench, variant, edit, seed, preset)
+        lists = {name: run[name].tolist() for name in _EACH}
+        write_json(path, {"about": about, "run": run | lists})
+    run = read_json(path, "a fit of the ablation")["run"]
+    return run | {name: np.array(run[name], dtype=np.float32) for name in _EACH}
 
 
 def _run(

@@ -1,6 +1,7 @@
 """Truths for the ablation: strengths by hand, paired gains, one change a variant."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ import torch
 from baselines import METHODS
 from benchmark.ablate.bench import Verdicts
 from benchmark.ablate.layers import groups_of, layer_roles
-from benchmark.ablate.measure import _gains, equal_strength
+from benchmark.ablate.measure import _gains, equal_strength, measure
 from benchmark.ablate.page import winner
-from benchmark.ablate.variants import BASES, FLOORS, PRESETS, variants_of
+from benchmark.ablate.variants import BASES, FLOORS, PRESETS, Variant, variants_of
 from lwedit.classifier import LatentClassifier
 from lwedit.editors import AffineMap, FitData, LatentWassersteinConfig
 from lwedit.latents import LatentSet, Space
+from lwedit.metrics.collapse import Collapse
 
 SPACE = Space("h", "Z", 1, 1)
 
@@ -60,6 +62,9 @@ def test_gains_are_paired_by_image():
 class Layered:
     """Layer 0 is drawn; the latent classifier reads layer 1."""
 
+    name, edits, kept = "faces", ("k",), "nothing else"
+    domain = SimpleNamespace(weights={"generator": "g"})
+
     def __init__(self):
         space = Space("h", "W+", 2, 1)
         w = torch.cat([torch.zeros(5, 2, 1), torch.ones(5, 2, 1)])
@@ -79,6 +84,19 @@ class Layered:
 
     def judge(self, edit, w, w_edit):
         return Verdicts((w_edit[:, 0, 0] > 0.5).float(), torch.ones(len(w)))
+
+
+def test_a_stopped_ablation_goes_on_where_it_was(tmp_path, monkeypatch):
+    preset = replace(PRESETS["smoke"], seeds=(0, 1), resamples=5)
+    variants = {name: Variant("floor", name, {}) for name in FLOORS[:1]}
+    monkeypatch.setattr("benchmark.ablate.measure.collapse", lambda w, y: Collapse(1.0, 1.0))
+    first = measure(Layered(), variants, preset, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1  # floors have one draw
+    assert first["rows"][0]["changed"][0] == first["rows"][0]["flipped"] == 1.0
+    monkeypatch.setattr("benchmark.ablate.measure.fit_variant", None)  # would stop at a second fit
+    assert measure(Layered(), variants, preset, tmp_path) == first
+    with pytest.raises(TypeError):  # other settings are another fit
+        measure(Layered(), variants, replace(preset, codes=3), tmp_path)
 
 
 def test_layers_that_draw_are_told_from_layers_that_convince():
