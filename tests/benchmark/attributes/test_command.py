@@ -13,8 +13,9 @@ import pytest
 
 from benchmark import run
 from benchmark.attributes.own_codes import read_labels
-from benchmark.attributes.settings import PRESETS, AttributeConfig, preset
+from benchmark.attributes.settings import DIRECTIONS, PRESETS, AttributeConfig, preset
 from lwedit.domains import DigitsDomain
+from lwedit.judges.faces import FACE_ATTRIBUTES
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -35,6 +36,17 @@ def test_a_dry_run_prints_the_whole_configuration(name, domain, capsys, tmp_path
     expected = json.loads(json.dumps(asdict(preset(name, domain))))
     assert json.loads(capsys.readouterr().out) == expected
     assert not out.exists()
+
+
+def test_the_paper_preset_on_faces_is_the_papers_comparison():
+    """Four methods, floors, three seeds, every attribute, and no fewer faces than the paper's."""
+    config = preset("paper", "faces")
+    assert set(config.methods) == {"lw", "lw_star", "lt", "lt_star"}
+    assert config.floors
+    assert len(config.seeds) >= 3
+    assert config.attributes == ()  # all of them
+    assert config.alphas == 10
+    assert len(FACE_ATTRIBUTES) * len(DIRECTIONS) * config.test_images >= 1000
 
 
 def test_options_reach_the_configuration(capsys):
