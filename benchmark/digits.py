@@ -5,13 +5,10 @@ import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-import torch
-
+from benchmark.command import do_stages, resumed, stages_of, with_options
 from benchmark.digits_page import write_digits_page
 from benchmark.figures import draw_examples
-from benchmark.files import read_json
 from benchmark.folder import open_run
 from benchmark.presets import PRESETS, RunConfig
 from benchmark.publish import publish
@@ -19,13 +16,9 @@ from benchmark.report import write_report
 from benchmark.runs import DigitsRun
 from benchmark.stages import perform, tasks_of
 from benchmark.times import add_time, sentence
-from benchmark.workers import do_all
 from lwedit.domains import DigitsDomain
-from lwedit.memory import keep_freed_memory
 
 __all__ = ["run_digits"]
-
-STAGES = ("encode", "classify", "fit", "edit", "score", "report")
 
 
 def run_digits(args: argparse.Namespace, root: Path) -> int:
@@ -43,20 +36,13 @@ def run_digits(args: argparse.Namespace, root: Path) -> int:
         OSError: If files cannot be read or written.
     """
     out = Path(args.out or root / "runs" / "digits")
-    config = _resumed(out) if args.resume else _configure(args)
+    config = resumed(out, RunConfig, "a digits") if args.resume else _configure(args)
     if args.dry_run:
         print(json.dumps(asdict(config), indent=1, ensure_ascii=False))
         return 0
-    keep_freed_memory()
-    torch.set_num_threads(1)  # sums in another order round differently
-    run = DigitsRun(config, out)
-    only_report = args.figures_only or args.stage == "report"
-    open_run(config, run.domain.weights, out, create=not only_report)
-    stages = ("report",) if only_report else STAGES if args.stage == "all" else (args.stage,)
-    for stage in stages:
-        if stage != "report":
-            do_all(tasks_of(stage, run), run, perform, workers=args.workers,
-                   scheduler=args.scheduler, label=stage)
+    run, stages = DigitsRun(config, out), stages_of(args)
+    open_run(config, run.domain.weights, out, create=stages != ("report",))
+    do_stages(stages, run, tasks_of, perform, args)
     if "report" in stages:
         start = time.perf_counter()
         table = write_report(config, out)
@@ -72,19 +58,12 @@ def run_digits(args: argparse.Namespace, root: Path) -> int:
 
 
 def _configure(args: argparse.Namespace) -> RunConfig:
-    config = RunConfig(**PRESETS[args.preset])
-    if args.methods:
-        config = replace(config, methods=tuple(args.methods))
-    if args.seeds:
-        config = replace(config, seeds=tuple(args.seeds))
+    config = with_options(RunConfig(**PRESETS[args.preset]), args)
     if args.attributes:
         config = replace(config, tasks=_tasks(args.attributes))
     if args.alphas:
         config = replace(config, alpha_step=config.alpha_max / args.alphas)
-    if args.images:
-        config = replace(config, test_images=args.images)
-    config = replace(config, device=args.device, batch=args.batch or config.batch)
-    return replace(config, floors=config.floors and not args.no_floors)
+    return config
 
 
 def _tasks(names: list[str]) -> tuple[str, ...]:
@@ -94,15 +73,3 @@ def _tasks(names: list[str]) -> tuple[str, ...]:
         if name not in known:
             raise ValueError(f"attributes must be among {', '.join(known)}, got {name!r}.")
     return tuple(known[name] for name in names)
-
-
-def _resumed(out: Path) -> RunConfig:
-    held = read_json(out / "config.json", "config.json of the run to resume")
-    try:
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in held["config"].items()
-        }
-        return RunConfig(**values)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"out must hold a digits run to resume, got {out}: {error}") from error

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from baselines import METHODS
 from benchmark.attributes.command import run_attributes
 from benchmark.attributes.domains import DOMAINS
-from benchmark.attributes.stages import STAGES
+from benchmark.command import STAGES
 from benchmark.digits import run_digits
 from benchmark.presets import PRESETS
 

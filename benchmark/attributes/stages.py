@@ -28,9 +28,8 @@ from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.editors import FitData
 from lwedit.metrics import changed, gaussian_distance
 
-__all__ = ["STAGES", "Key", "Run", "Task", "perform", "tasks_of"]
+__all__ = ["Key", "Run", "Task", "perform", "tasks_of"]
 
-STAGES = ("encode", "classify", "fit", "edit", "score", "report")
 _STRANGERS = 50  # pairs of different images behind the identity baseline
 
 

@@ -24,12 +24,11 @@ from lwedit.domains.digits import default_cache
 from lwedit.generators.dcgan import Dcgan, load_dcgan
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge
 from lwedit.judges.identity import (
-    DlibIdentity,
-    FaceNetIdentity,
     FeatureIdentity,
+    Identified,
     Identity,
     Remembered,
-    similarity,
+    networks_at_hand,
 )
 from lwedit.latents import LatentSet, Space, hash_state
 
@@ -41,7 +40,7 @@ _SEEDS: dict[Part, int] = {"train": 31, "heldout": 32}
 
 
 @dataclass(frozen=True)
-class FacesDomain:
+class FacesDomain(Identified):
     """Shipped networks of the faces domain; see `load`.
 
     Attributes:
@@ -153,28 +152,11 @@ class FacesDomain:
         return self.scoring_judge.probabilities(x)
 
     @cached_property
-    def _measures(self) -> dict[str, Identity]:
-        networks = (FaceNetIdentity, DlibIdentity)
-        found: list[Identity] = [network() for network in networks if network.available()]
+    def measures(self) -> dict[str, Identity]:
+        """Face networks at hand, and the naming judge's features last."""
+        found = networks_at_hand()
         found.append(FeatureIdentity("features", self.naming_judge.features))
         return {measure.name: Remembered(measure) for measure in found}
-
-    @property
-    def identities(self) -> tuple[str, ...]:
-        """Names of the identity measures at hand, best first; the last is fast."""
-        return tuple(self._measures)
-
-    def identity(
-        self, x: Float[Tensor, "n c h w"], x_edit: Float[Tensor, "n c h w"], measure: str
-    ) -> Float[Tensor, " n"]:
-        """Cosine similarity of each pair of images, 1 for the same image.
-
-        Raises:
-            ValueError: If there is no such measure here.
-        """
-        if measure not in self._measures:
-            raise ValueError(f"measure must be one of {self.identities}, got {measure!r}.")
-        return similarity(self._measures[measure], x, x_edit)
 
     def facts(self) -> Mapping[str, Any]:
         """Accuracy of the judges on faces that neither was trained on, identity of strangers."""

@@ -18,7 +18,7 @@ import hashlib
 import importlib.util
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -38,9 +38,11 @@ __all__ = [
     "DlibIdentity",
     "FaceNetIdentity",
     "FeatureIdentity",
+    "Identified",
     "Identity",
     "Remembered",
     "facenet_path",
+    "networks_at_hand",
     "similarity",
     "stranger_similarity",
 ]
@@ -86,6 +88,37 @@ def stranger_similarity(identity: Identity, x: Float[Tensor, "n 3 h w"]) -> floa
     unit = functional.normalize(identity.embed(x))
     n = len(unit)
     return ((unit.sum(dim=0).square().sum() - n) / (n * (n - 1))).item()
+
+
+def networks_at_hand() -> list[Identity]:
+    """The networks for faces whose packages and weights are here, best first."""
+    return [kind() for kind in (FaceNetIdentity, DlibIdentity) if kind.available()]
+
+
+class Identified:
+    """What a domain of faces says of identity, by measures of its own."""
+
+    @property
+    def measures(self) -> Mapping[str, Identity]:
+        """Measures by name, best first; a fast one last."""
+        raise NotImplementedError
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Names of the identity measures at hand."""
+        return tuple(self.measures)
+
+    def identity(
+        self, x: Float[Tensor, "n c h w"], x_edit: Float[Tensor, "n c h w"], measure: str
+    ) -> Float[Tensor, " n"]:
+        """Cosine similarity of each pair of images, 1 for the same image.
+
+        Raises:
+            ValueError: If there is no such measure here.
+        """
+        if measure not in self.measures:
+            raise ValueError(f"measure must be one of {self.identities}, got {measure!r}.")
+        return similarity(self.measures[measure], x, x_edit)
 
 
 class Remembered:

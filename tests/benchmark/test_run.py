@@ -40,7 +40,7 @@ def stages(monkeypatch, tmp_path):
 
     monkeypatch.setattr(DigitsDomain, "load", lambda: domain)
     monkeypatch.setattr(digits, "tasks_of", lambda stage, run: [])
-    monkeypatch.setattr(digits, "do_all", work)
+    monkeypatch.setattr("benchmark.command.do_all", work)
     monkeypatch.setattr(digits, "write_report", report)
     monkeypatch.setattr(digits, "write_digits_page", lambda out, figure: out / "report.html")
     monkeypatch.setattr(digits, "draw_examples", lambda domain, config, out: out / "fig6.png")
@@ -193,7 +193,7 @@ def test_what_stops_a_run_is_one_line(stages, capsys, monkeypatch, error, code, 
     def stop(tasks, run, perform, **options):
         raise error
 
-    monkeypatch.setattr(digits, "do_all", stop)
+    monkeypatch.setattr("benchmark.command.do_all", stop)
     assert run.main(["--out", str(stages.out)]) == code
     (shown,) = capsys.readouterr().err.splitlines()
     assert shown.startswith(line)

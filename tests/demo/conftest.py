@@ -60,6 +60,23 @@ def browser():
 
 
 @pytest.fixture(scope="session")
+def photo_weights(tmp_path_factory):
+    """Tiny weights and arrays for photos, and editors fitted by the page's own command."""
+    from demo.fit_editors import main
+    from lwedit.domains.ffhq import convert
+    from tests.domains.published_ffhq import write_arrays, write_checkpoint
+
+    folder = tmp_path_factory.mktemp("ffhq")
+    write_checkpoint(folder / "psp.pt")
+    convert(folder / "psp.pt", folder)
+    write_arrays(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LWEDIT_FFHQ", str(folder))
+        main(["ffhq", "--codes", "250", "--attributes", "Eyeglasses", "Smiling"])
+    return folder
+
+
+@pytest.fixture(scope="session")
 def toy_bundle():
     """Editors fitted on the toy domain by the page's own command."""
     from demo.fit_editors import fit_faces

@@ -17,24 +17,14 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Weights with editors, a picture of a face and one of none."""
+    """A picture of a face and one of none."""
     import torch
 
-    from demo.fit_editors import main
     from lwedit.domains.faces import ASSETS
-    from lwedit.domains.ffhq import convert
     from lwedit.generators.dcgan import load_dcgan
     from lwedit.vocabulary import from_unit_range
-    from tests.domains.published_ffhq import write_arrays, write_checkpoint
 
-    folder = tmp_path_factory.mktemp("ffhq")
-    write_checkpoint(folder / "psp.pt")
-    convert(folder / "psp.pt", folder)
-    write_arrays(folder)
-    patch = pytest.MonkeyPatch()
-    patch.setenv("LWEDIT_FFHQ", str(folder))
-    main(["ffhq", "--codes", "250", "--attributes", "Eyeglasses", "Smiling"])
-    patch.undo()
+    folder = tmp_path_factory.mktemp("pictures")
     z = torch.randn(1, 1, 100, generator=torch.Generator().manual_seed(57))
     pixels = from_unit_range(load_dcgan(ASSETS / "generator.safetensors")(z))[0]
     face = Image.fromarray(pixels.transpose(1, 2, 0)).resize((256, 256), Image.Resampling.LANCZOS)
@@ -47,9 +37,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(serve, folder):
+def address(serve, photo_weights):
     pytest.importorskip("facenet_pytorch")
-    with serve({"LWEDIT_FFHQ": str(folder)}) as url:
+    with serve({"LWEDIT_FFHQ": str(photo_weights)}) as url:
         yield url
 
 

@@ -14,36 +14,21 @@ import app
 from demo import about, faces_tab, photos, photos_tab, programs, studio
 from demo.fit_editors import main as fit
 from demo.studio import Step
-from lwedit.domains.ffhq import CELEBA_ATTRIBUTES, FfhqDomain, convert
+from lwedit.domains.ffhq import CELEBA_ATTRIBUTES, FfhqDomain
 from lwedit.inversion.align import FaceFinder, NoFaceError, crop, square_of
 from lwedit.judges.faces import FaceJudge
 from lwedit.vocabulary import from_unit_range, to_unit_range
-from tests.domains.published_ffhq import write_arrays, write_checkpoint
 
 POINTS = np.array([[90.0, 100.0], [130.0, 100.0], [110.0, 125.0], [95.0, 150.0], [125.0, 150.0]])
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Weights, arrays, and editors fitted by the page's own command."""
-    folder = tmp_path_factory.mktemp("ffhq")
-    write_checkpoint(folder / "psp.pt")
-    convert(folder / "psp.pt", folder)
-    write_arrays(folder)
-    patch = pytest.MonkeyPatch()
-    patch.setenv("LWEDIT_FFHQ", str(folder))
-    fit(["ffhq", "--codes", "250", "--attributes", "Eyeglasses", "Smiling"])
-    patch.undo()
-    return folder
-
-
 @pytest.fixture
-def folder(tmp_path, made, monkeypatch):
+def folder(tmp_path, photo_weights, monkeypatch):
     """A copy of the weights without editors, codes or judge, which the environment names."""
     monkeypatch.setenv("LWEDIT_FFHQ", str(tmp_path / "weights"))
     (tmp_path / "weights").mkdir()
     for name in ("generator.safetensors", "encoder.safetensors"):
-        (tmp_path / "weights" / name).write_bytes((made / name).read_bytes())
+        (tmp_path / "weights" / name).write_bytes((photo_weights / name).read_bytes())
     for cached in (studio._open, photos._reconstruction):
         cached.cache_clear()
     yield tmp_path / "weights"
@@ -52,10 +37,10 @@ def folder(tmp_path, made, monkeypatch):
 
 
 @pytest.fixture
-def edited(folder, made):
+def edited(folder, photo_weights):
     """The same with editors."""
     (folder / "editors").mkdir()
-    for file in (made / "editors").iterdir():
+    for file in (photo_weights / "editors").iterdir():
         (folder / "editors" / file.name).write_bytes(file.read_bytes())
     return folder
 
@@ -247,8 +232,8 @@ def test_programs_get_plain_messages(edited, face, text, attributes, strengths, 
         programs.edit_photo(text, attributes, strengths)
 
 
-def test_fitting_an_attribute_that_is_not_in_the_labels_is_refused(made, monkeypatch):
-    monkeypatch.setenv("LWEDIT_FFHQ", str(made))
+def test_fitting_an_attribute_that_is_not_in_the_labels_is_refused(photo_weights, monkeypatch):
+    monkeypatch.setenv("LWEDIT_FFHQ", str(photo_weights))
     with pytest.raises(ValueError, match="attributes must be some of .*, got 'Bald'"):
         fit(["ffhq", "--codes", "100", "--attributes", "Bald"])
 

@@ -35,11 +35,10 @@ from lwedit.generators.checkpoints import load_generator
 from lwedit.inversion.psp import PspEncoder, load_psp
 from lwedit.judges.faces import FaceJudge
 from lwedit.judges.identity import (
-    DlibIdentity,
-    FaceNetIdentity,
     FeatureIdentity,
+    Identified,
     Identity,
-    similarity,
+    networks_at_hand,
 )
 from lwedit.latents import LatentSet, Space, hash_state
 
@@ -51,7 +50,7 @@ _JUDGE_SIDE = 64
 
 
 @dataclass(frozen=True)
-class FfhqDomain:
+class FfhqDomain(Identified):
     """Networks that the user brought; see `load`.
 
     Attributes:
@@ -192,30 +191,13 @@ class FfhqDomain:
         return self.judge.probabilities(_judged(x))
 
     @cached_property
-    def _measures(self) -> dict[str, Identity]:
-        networks = (FaceNetIdentity, DlibIdentity)
-        found: list[Identity] = [network() for network in networks if network.available()]
+    def measures(self) -> dict[str, Identity]:
+        """Face networks at hand, and the judge's features, where there is one, last."""
+        found = networks_at_hand()
         if self.judge is not None:
             judge = self.judge
             found.append(FeatureIdentity("features", lambda x: judge.features(_judged(x))))
         return {measure.name: measure for measure in found}
-
-    @property
-    def identities(self) -> tuple[str, ...]:
-        """Names of the identity measures at hand, best first; none need be."""
-        return tuple(self._measures)
-
-    def identity(
-        self, x: Float[Tensor, "n c h w"], x_edit: Float[Tensor, "n c h w"], measure: str
-    ) -> Float[Tensor, " n"]:
-        """Cosine similarity of each pair of images, 1 for the same image.
-
-        Raises:
-            ValueError: If there is no such measure here.
-        """
-        if measure not in self._measures:
-            raise ValueError(f"measure must be one of {self.identities}, got {measure!r}.")
-        return similarity(self._measures[measure], x, x_edit)
 
     def facts(self) -> Mapping[str, Any]:
         """Nothing: the judge is the user's, and only they know how good it is."""
