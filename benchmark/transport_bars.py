@@ -54,14 +54,19 @@ def main(arguments: list[str] | None = None) -> None:
                         help="how many times alternate's seconds adam may take")
     parser.add_argument("--tasks", type=int, nargs="+", default=[1, 2, 3],
                         help="digits of the source images of the digits tasks")
+    parser.add_argument("--codes", type=int, default=DuelSettings.codes,
+                        help="training codes a side in a duel")
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES),
+                        help="codes a side at which growth is measured")
     parser.add_argument("--domains", nargs="+", choices=_DOMAINS, default=list(_DOMAINS),
                         help="whose edits are looked at for soundness")
     parser.add_argument("--out", type=Path, default=_ROOT / "results" / "transport")
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
-    settings = DuelSettings(threads=args.threads, budget=args.budget)
+    settings = DuelSettings(args.codes, threads=args.threads, budget=args.budget)
     report = _held(args.out / "bars.json")
-    report["settings"] = asdict(settings)
+    if "duels" in args.parts or not report.get("settings"):
+        report["settings"] = asdict(settings)  # of the duels on the page
     before = os.getloadavg()[0]
     for part in args.parts:
         for measured in _measure(part, settings, args):
@@ -92,7 +97,7 @@ def _measure(
         for count in tqdm(args.tasks, "duels", unit="task"):
             yield [_flat(duel(count, settings))]
     elif part == "growth":
-        for dim, n in tqdm(list(product(DIMS, SIZES)), "growth", unit="cell"):
+        for dim, n in tqdm(list(product(DIMS, args.sizes)), "growth", unit="cell"):
             yield [growth(n, dim, settings.threads)._asdict()]
     else:
         for name in args.domains:

@@ -7,10 +7,10 @@ meanings stand side by side:
              (`benchmark.attributes.strengths`), for digits by the count judge
     latent   nine in ten change by the latent classifier, which is more than the protocol asks
 
-For each, d, 1.5 d and 2 d are looked at, and the first multiple of d is found at which the edit is
-not sound any more. Editors have the settings of the benchmark's own runs of a domain, and lambda 0
-and 1. Beside each stands alpha = 0: codes of the source class that lie tighter than the target's to
-begin with are no collapse of the edit.
+For each, d, 1.5 d and 2 d are looked at, and the first multiple of d is found at which edited codes
+are farther from real ones than the 10 % allow. Editors have the settings of the benchmark's own
+runs of a domain, and lambda 0 and 1. Beside each stands alpha = 0: codes of the source class that
+lie tighter than the target's to begin with are no collapse of the edit.
 """
 
 from collections.abc import Callable, Iterator
@@ -52,7 +52,8 @@ class Soundness(NamedTuple):
         alpha: Strength.
         reached: Whether any strength reaches the share that d stands for.
         flipped: Share of codes that have the attribute by the latent classifier.
-        leaves: The multiple of this d at which the edit leaves the data, None where it does not.
+        leaves: The multiple of this d at which the edit leaves the data, None where it does not up
+            to 4.
         found: Spread and distance.
     """
 
@@ -175,7 +176,10 @@ def leaves_at(
     target: Float[Tensor, "m layers dim"],
     d: float,
 ) -> float | None:
-    """The first multiple of d, from d on, at which an edit is not sound; None up to 4 d.
+    """The first multiple of d, from d on, at which edited codes escape; None up to 4 d.
+
+    Escape is a distance beyond the band. A spread below it is not counted: it can be that of the
+    source codes.
 
     Args:
         editor: Whose edit.
@@ -185,6 +189,6 @@ def leaves_at(
     """
     for step in range(round((_FURTHEST - 1) / _STEP) + 1):
         times = round(1 + _STEP * step, 2)
-        if not collapse(editor.edit(source, times * d), target).sound:
+        if collapse(editor.edit(source, times * d), target).escaped:
             return times
     return None

@@ -38,9 +38,14 @@ class Collapse(NamedTuple):
     distance: float
 
     @property
+    def escaped(self) -> bool:
+        """Whether the codes have left the data, by more than 10 %."""
+        return self.distance > 1 + _SLACK
+
+    @property
     def sound(self) -> bool:
         """Whether the codes neither collapse nor escape, within 10 %."""
-        return self.spread >= 1 - _SLACK and self.distance <= 1 + _SLACK
+        return self.spread >= 1 - _SLACK and not self.escaped
 
 
 def collapse(

@@ -44,5 +44,7 @@ def test_ten_per_cent_either_way_are_sound():
     assert Collapse(0.9, 1.1).sound
     assert not Collapse(0.89, 1.0).sound
     assert not Collapse(1.0, 1.11).sound
+    assert Collapse(1.0, 1.11).escaped
+    assert not Collapse(0.5, 1.1).escaped  # tight, and among the data
     with pytest.raises(ValueError, match="targets must be two codes"):
         collapse(cloud(3, 0), cloud(1, 1))

@@ -5,7 +5,8 @@ import pytest
 from benchmark.transport.page import bars_of, to_markdown
 from benchmark.transport_bars import _merged
 
-MACHINE = {"torch": "2", "cpu": "c", "cores": 2, "load_before": 1.0, "load_after": 1.0}
+MACHINE = {"torch": "2", "threads": 2, "cpu": "c", "cores": 2, "load_before": 1.0,
+           "load_after": 1.0}
 SETTINGS = {"threads": 2, "blur": 0.3, "budget": 20.0, "batches": [512]}
 
 
@@ -27,6 +28,7 @@ def report(adam):
             for edit, by, times, alpha, leaves, spread, distance in (
                 ("disc", "", 0.0, 0.0, None, 0.5, 1.3),
                 ("disc", "judge", 1.0, 0.4, None, 0.95, 1.0),
+                ("bar", "", 0.0, 0.0, None, 1.2, 1.3),
                 ("bar", "judge", 2.0, 0.8, 2.5, 0.97, 1.05),
                 ("bar", "latent", 2.0, 2.0, 1.7, 0.99, 1.3),
             )
@@ -45,6 +47,8 @@ def test_bars_are_met_within_their_limits_only():
     assert verdict(rows, "finite differences") == (False, "0.02")
     assert verdict(rows, "seconds of alternate") == (True, "10")
     assert verdict(rows, "spread of edited codes in [d, 2d], d: half") == (True, "0.95")  # not .5
+    tight = verdict(rows, "lie tighter, d: half")  # .97 of "bar", whose codes lay wide before
+    assert tight == (True, "0.97")
     assert verdict(rows, "target codes in [d, 2d], d: half") == (True, "1.05")
     assert verdict(rows, "target codes in [d, 2d], d: .9") == (False, "1.3")
 
