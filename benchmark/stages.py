@@ -55,6 +55,7 @@ __all__ = [
 ]
 
 _EVERY_LAYER = ("lt", "lt_star", "nearest")  # see RunConfig.layers
+_COUNTS = tuple(task.attribute for task in DigitsDomain.tasks)  # what there may be more of
 _WORKING = ("encode", "classify", "fit", "edit", "score")
 
 
@@ -155,7 +156,11 @@ def _rate(hit: torch.Tensor) -> float:
 
 
 def _classify(key: CellKey, run: DigitsRun) -> None:
-    settings = ClassifierConfig(hidden=run.config.classifier_hidden)
+    config = run.config
+    settings = ClassifierConfig(
+        hidden=config.classifier_hidden, epochs=config.classifier_epochs, lr=config.classifier_lr,
+        shift=config.classifier_shift, shift_along=_COUNTS if config.classifier_shift else (),
+    )
     rng = torch.Generator().manual_seed(key.seed)
     model = LatentClassifier.fit(run.parts[0], settings, rng)
     accuracy = {}
@@ -183,7 +188,8 @@ def _fit(key: CellKey, run: DigitsRun) -> None:
     if issubclass(method, LatentWasserstein):
         settings = LatentWassersteinConfig(
             solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds,
-            lam=config.lw_lam, layers=config.layers or None,
+            lam=config.lw_lam, layers=config.layers or None, ridge=config.lw_ridge,
+            grid=config.lw_grid or None,
         )
         editor: Editor = method.fit(data, settings)
     else:

@@ -3,9 +3,10 @@
 Yao et al., "A Latent Transformer for Disentangled Face Editing in Images and Videos", ICCV
 2021: an MLP on flattened W+ codes, leaky ReLU 0.2, binary cross-entropy with logits, Adam
 1e-4 with weight decay 5e-4, batch 256, 20 epochs, step size divided by ten after ten. The
-hidden widths (2048, 512) are theirs for 9216 inputs. LT trains editors against it, LW's
-preservation term (Eq. 5) measures in its output space, and Table 2 starts from its verdict.
-It never scores an edit: judges on images do (`lwedit.judges`).
+hidden widths (2048, 512) are theirs for 9216 inputs. `shift` is not theirs: without it F may be
+convinced of an attribute by a move that is the same for all codes, which draws nothing. LT
+trains editors against it, LW's preservation term (Eq. 5) measures in its output space, and
+Table 2 starts from its verdict. It never scores an edit: judges on images do (`lwedit.judges`).
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class ClassifierConfig:
         batch: Codes a step.
         standardise: Whether inputs are centred and divided by one overall deviation. LT's codes
             have unit scale; those of a small generator need not.
+        shift: Most of the way between the class centroids of an attribute, of those in
+            `shift_along` each, by which training codes are moved to and fro while they keep
+            their labels. 0, LT's, moves none. What the whole cloud of codes can do at once says
+            nothing of one image; a classifier that has seen it must look for the thing itself.
+        shift_along: Attributes whose centroids give the directions.
     """
 
     hidden: tuple[int, ...] = (2048, 512)
@@ -42,6 +48,15 @@ class ClassifierConfig:
     weight_decay: float = 5e-4
     batch: int = 256
     standardise: bool = True
+    shift: float = 0.0
+    shift_along: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.shift < 0 or (self.shift > 0) != bool(self.shift_along):
+            raise ValueError(
+                f"shift must be positive exactly when shift_along names attributes, got shift = "
+                f"{self.shift} and shift_along = {self.shift_along}."
+            )
 
 
 class LatentClassifier(nn.Module):
@@ -85,7 +100,7 @@ class LatentClassifier(nn.Module):
         Args:
             latents: Training codes; keep others to measure `accuracy` on.
             config: Settings.
-            rng: Source of the first weights and the order of batches.
+            rng: Source of the first weights, the order of batches and the shifts.
             progress: Show a bar.
         """
         with torch.random.fork_rng(devices=[]):
@@ -100,16 +115,35 @@ class LatentClassifier(nn.Module):
             model.parameters(), config.lr, weight_decay=config.weight_decay
         )
         schedule = torch.optim.lr_scheduler.StepLR(optimiser, max(config.epochs // 2, 1), 0.1)
-        y = latents.y.float()
+        y, shift = latents.y.float(), _Shift(latents, config)
         for _ in tqdm(range(config.epochs), "latent classifier", disable=not progress):
             for batch in torch.randperm(len(latents), generator=rng).split(config.batch):
-                logits = model(latents.w[batch])
+                logits = model(shift(latents.w[batch], rng))
                 loss = functional.binary_cross_entropy_with_logits(logits, y[batch])
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 optimiser.step()
             schedule.step()
         return model.eval().requires_grad_(False)
+
+
+class _Shift:
+    """w -> w + sum_k t_k d_k, t uniform on [-shift, shift], d_k between the centroids of k."""
+
+    def __init__(self, latents: LatentSet, config: ClassifierConfig):
+        self.most = config.shift
+        self.directions = [
+            target.mean(dim=0) - source.mean(dim=0)
+            for source, target in map(latents.pair, config.shift_along)
+        ]
+
+    def __call__(
+        self, w: Float[Tensor, "n layers dim"], rng: torch.Generator
+    ) -> Float[Tensor, "n layers dim"]:
+        for direction in self.directions:
+            t = torch.rand(len(w), 1, 1, generator=rng) * 2 - 1
+            w = w + self.most * t.to(w) * direction
+        return w
 
 
 def correlation(y: Int64[Tensor, "n attributes"], k: int) -> Float[Tensor, " attributes"]:

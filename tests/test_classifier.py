@@ -143,3 +143,42 @@ def test_the_step_size_falls_by_ten_half_way(parts, monkeypatch):
     monkeypatch.setattr(torch.optim.Adam, "step", watch)
     LatentClassifier.fit(parts[0], replace(FAST, epochs=4, batch=500), rng())
     assert seen == pytest.approx([3e-3] * 4 + [3e-4] * 4)
+
+
+# --- shift -----------------------------------------------------------------------------------
+
+
+def marked(n=1200):
+    """Codes with a label that two entries tell: one shared by a whole cloud, and one exact mark."""
+    y = torch.arange(n) % 2
+    w = 0.1 * torch.randn(n, 2, 4, generator=rng())
+    w[:, 0, 0] += y  # goes with the label: the way between the centroids
+    w[:, 1, 1] = torch.where(y == 1, 1.0, -1.0) * torch.where(torch.arange(n) % 4 < 2, 1.0, -1.0)
+    w[:, 1, 2] = torch.where(torch.arange(n) % 4 < 2, 1.0, -1.0)  # the sign of the mark
+    return LatentSet(w, y[:, None], ("a",), SPACE)
+
+
+def test_a_shifted_classifier_is_not_convinced_by_moving_the_cloud():
+    latents = marked()
+    plain = LatentClassifier.fit(latents, FAST, rng())
+    wary = LatentClassifier.fit(latents, replace(FAST, shift=3.0, shift_along=("a",)), rng())
+    source, target = latents.pair("a")
+    moved = source + 2 * (target.mean(dim=0) - source.mean(dim=0))
+    assert (plain(moved)[:, 0] > 0).float().mean() > 0.9
+    assert (wary(moved)[:, 0] > 0).float().mean() < 0.1
+    assert wary.accuracy(latents)[0] > 0.97  # it reads the product of the two other entries
+
+
+def test_no_shift_is_the_published_training():
+    latents, config = marked(200), replace(FAST, epochs=1)
+    with pytest.raises(ValueError, match="shift must be positive exactly when shift_along"):
+        replace(config, shift=0.5)
+    with pytest.raises(ValueError, match="shift must be positive exactly when shift_along"):
+        replace(config, shift_along=("a",))
+    assert (ClassifierConfig().shift, ClassifierConfig().shift_along) == (0.0, ())
+    first, again, shifted = (
+        LatentClassifier.fit(latents, c, rng(1))(latents.w)
+        for c in (config, config, replace(config, shift=0.5, shift_along=("a",)))
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, shifted)

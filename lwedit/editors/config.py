@@ -20,6 +20,9 @@ class LatentWassersteinConfig:
     Attributes:
         solver: "adam", as in the paper, or "alternate", plan and ridge regression in turn.
         shape: Form of H.
+        grid: per_layer, alternate: cells along a side of the grid into whose parts a code falls,
+            cell after cell. H is then one rule for all cells (`lwedit.editors.ridge_tied`), which
+            suits codes with a layout (`Synthesis.localise`). None ties nothing.
         rank: low_rank: how many principal axes of the codes H reads and writes.
         layers: Layers that H may move and L_edit compares, all if None. Layers may carry what the
             generator does not draw; `benchmark/ablation.py` tells which.
@@ -54,6 +57,7 @@ class LatentWassersteinConfig:
 
     solver: Literal["alternate", "adam"] = "alternate"
     shape: Shape = "per_layer"
+    grid: int | None = None
     rank: int = 64
     layers: tuple[int, ...] | None = None
     lam: float = 1.0
@@ -83,6 +87,11 @@ class LatentWassersteinConfig:
             raise ValueError("blur and ridge must hold a candidate each, got an empty tuple.")
         if min(self.ridge, default=0.0) < 0:
             raise ValueError(f"ridge must not be negative, got {self.ridge}.")
+        if self.grid is not None and (self.shape, self.solver) != ("per_layer", "alternate"):
+            raise ValueError(
+                f"grid must be None unless alternate fits a map per layer, got {self.grid} with "
+                f"solver = {self.solver!r} and shape = {self.shape!r}."
+            )
         if self.rank < 1:
             raise ValueError(f"rank must be positive, got {self.rank}.")
         if self.layers is not None and not self.layers:

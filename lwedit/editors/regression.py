@@ -1,6 +1,7 @@
 """Affine maps of every form, regressed on the moves that the plans ask of the source codes.
 
-    per_layer    one ridge regression a layer (`lwedit.editors.ridge`)
+    per_layer    one ridge regression a layer (`lwedit.editors.ridge`), or one for all cells of a
+                 layer where codes are grids of cells (`lwedit.editors.ridge_tied`)
     full         one for all coordinates; its cost grows with (layers dim)^3
     low_rank     one between the coordinates on the principal axes V of all codes:
                  H(w) = V^T M V w + c, where c is free in all directions
@@ -20,6 +21,7 @@ from torch import Tensor
 from lwedit.editors.affine import AffineMap
 from lwedit.editors.objective import Problem
 from lwedit.editors.ridge import RidgeSystem
+from lwedit.editors.ridge_tied import TiedRidgeSystem
 from lwedit.vocabulary import flatten_codes
 
 __all__ = ["Regression", "candidates", "prepare_regression", "principal_axes"]
@@ -45,7 +47,10 @@ def prepare_regression(problem: Problem) -> Regression:
     if shape == "translation":
         return Regression(None, None)
     if shape == "per_layer":
-        return Regression(RidgeSystem(source, a), None)
+        grid = problem.config.grid
+        return Regression(
+            RidgeSystem(source, a) if grid is None else TiedRidgeSystem(source, a, grid), None
+        )
     flat = flatten_codes(source)
     if shape == "full":
         return Regression(RidgeSystem(flat[:, None], a), None)

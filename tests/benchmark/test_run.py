@@ -94,6 +94,7 @@ def test_an_unknown_method_is_named(capsys):
         ({"methods": ("lw", "lw")}, "methods must differ from each other"),
         ({"tasks": ("1→2", "1→2")}, "tasks must differ from each other"),
         ({"alpha_step": 0.0}, r"alpha_step must lie in \(0, alpha_max\], got 0.0"),
+        ({"lw_solver": "adam"}, "lw_grid must be 0 with lw_solver 'adam', got 4"),
         ({"alpha_step": 9.0}, r"alpha_step must lie in \(0, alpha_max\], got 9.0"),
     ],
 )
