@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from lwedit.domains.digits import ASSETS
 from lwedit.generators import Generator, GeneratorConfig
 from lwedit.generators.checkpoints import MAPPING_FILE, generator_metadata
+from lwedit.generators.flow_mapping import FlowConfig
 
 __all__ = ["main"]
 
@@ -47,9 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
         generator.synthesis.load_state_dict(load_file(run / "synthesis_ema.safetensors"))
     tensors, trained = generator.state_dict(), state["training"]
     if args.mapping:
-        flow = json.loads((args.mapping / "flow.json").read_text())
-        tensors, config = generator.synthesis.state_dict(), replace(config, **flow["sizes"])
-        trained = trained | {"mapping": {"updates": flow["updates"]} | flow["training"]}
+        about = json.loads((args.mapping / "mapping.json").read_text())
+        tensors = generator.synthesis.state_dict()
+        config = replace(config, flow=FlowConfig(**about["flow"]))
+        trained = trained | {"mapping": about}
         _write(load_file(args.mapping / MAPPING_FILE), out / MAPPING_FILE, {})
     _write(tensors, out / "generator.safetensors", generator_metadata(config))
     if (run / "encoder_ema.safetensors").exists():

@@ -5,7 +5,8 @@
 
 Encodes new images of the `domain` pool with the run's averaged encoder, averages each code over the
 layers (the residuals between layers are small) and teaches `lwedit.generators.flow_mapping` to
-draw such codes. Generator and encoder stay as they are. Checkpoints are resumable.
+draw such codes, and a smaller guide after it. Generator and encoder stay as they are. Checkpoints
+are resumable; mapping.safetensors and mapping.json are written at the end.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import json
 import signal
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +26,9 @@ from tqdm import tqdm
 
 from lwedit.data import MultiMnistConfig, digits_for, make_multimnist
 from lwedit.generators import Generator, GeneratorConfig
-from lwedit.generators.flow_fit import FlowFitConfig, FlowTrainer
-from lwedit.generators.flow_mapping import FlowMapping
+from lwedit.generators.checkpoints import MAPPING_FILE
+from lwedit.generators.flow_fit import FlowFitConfig, FlowTrainer, guided
+from lwedit.generators.flow_mapping import FlowConfig, FlowMapping
 from lwedit.generators.train import sample_sheet
 from lwedit.inversion.encoder import Encoder
 from lwedit.memory import keep_freed_memory
@@ -49,14 +52,44 @@ def main(arguments: list[str] | None = None) -> None:
     generator = Generator(model).eval().requires_grad_(False)
     generator.load_state_dict(load_file(args.run / "generator_ema.safetensors"))
     codes = _codes(args.run, model, args.codes, args.out / "codes.safetensors")
-    torch.manual_seed(args.seed)  # first weights
-    mapping = FlowMapping(model.dim, args.width, args.depth, args.path_steps)
+    flow = FlowConfig(args.width, args.depth, args.path_steps)
     config = FlowFitConfig(args.steps, args.batch, args.lr, bf16=args.bf16, compiled=args.compile)
-    trainer = FlowTrainer(mapping, codes, config, args.seed)
-    if (args.out / "flow.json").exists():
-        trainer.load(args.out)
-    generator.mapping = trainer.average
-    _train(trainer, generator, args.out, args.minutes)
+    main_flow = _trainer(flow, codes, config, args.out, args.seed)
+    small = FlowConfig(args.guide_width, args.guide_depth, args.path_steps)
+    short = replace(config, steps=args.guide_steps, lr=args.guide_lr)
+    guide = _trainer(small, codes, short, args.out / "guide", args.seed)
+    try:
+        _train(main_flow, generator, args.out, args.minutes)
+        _train(guide, generator, args.out / "guide", args.minutes)
+    finally:
+        if guide.done:
+            _write(main_flow, guide, args)
+
+
+def _trainer(
+    flow: FlowConfig, codes: Float[Tensor, "n dim"], config: FlowFitConfig, out: Path, seed: int
+) -> FlowTrainer:
+    torch.manual_seed(seed)  # first weights
+    trainer = FlowTrainer(FlowMapping(codes.shape[1], flow), codes, config, seed)
+    if (out / "flow.json").exists():
+        trainer.load(out)
+    return trainer
+
+
+def _write(main_flow: FlowTrainer, guide: FlowTrainer, args: argparse.Namespace) -> None:
+    """The mapping as `lwedit.domains.ship` wants it."""
+    whole = guided(main_flow.average, guide.average, args.guidance, args.path_steps)
+    save_file(whole.state_dict(), args.out / "mapping.tmp")
+    (args.out / "mapping.tmp").replace(args.out / MAPPING_FILE)
+    about = {
+        "flow": asdict(whole.config),
+        "codes": len(main_flow.codes),
+        "updates": main_flow.done,
+        "guide_updates": guide.done,
+        "training": asdict(main_flow.config),
+    }
+    (args.out / "mapping.tmp").write_text(json.dumps(about, indent=1) + "\n")
+    (args.out / "mapping.tmp").replace(args.out / "mapping.json")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,7 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--codes", type=int, default=120_000, help="images to encode")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--depth", type=int, default=5)
-    parser.add_argument("--path-steps", type=int, default=20)
+    parser.add_argument("--path-steps", type=int, default=40)
+    parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--guide-width", type=int, default=128)
+    parser.add_argument("--guide-depth", type=int, default=3)
+    parser.add_argument("--guide-steps", type=int, default=1000, help="its updates")
+    parser.add_argument("--guide-lr", type=float, default=2e-3)
     parser.add_argument("--steps", type=int, default=default.steps, help="updates in all")
     parser.add_argument("--batch", type=int, default=default.batch)
     parser.add_argument("--lr", type=float, default=default.lr)
@@ -99,6 +137,7 @@ def _codes(run: Path, model: GeneratorConfig, n: int, kept: Path) -> Float[Tenso
 
 
 def _train(trainer: FlowTrainer, generator: Generator, out: Path, minutes: float) -> None:
+    generator.mapping = trainer.average
     rng = torch.Generator().manual_seed(1)
     z = torch.randn(64, generator.config.dim, generator=rng)
     bar = tqdm(total=trainer.config.steps, initial=trainer.done, unit="update", mininterval=10)

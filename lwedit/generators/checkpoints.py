@@ -5,24 +5,28 @@ mapping, as large as the rest, lies in a file of its own beside it, `mapping.saf
 stored in float16 to be shipped is read back as float32.
 """
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
+from lwedit.generators.flow_mapping import FlowConfig
 from lwedit.generators.stylegan2 import Generator, GeneratorConfig
 
 __all__ = ["MAPPING_FILE", "generator_metadata", "load_generator", "load_weights"]
 
 MAPPING_FILE = "mapping.safetensors"
 _INTEGERS = ("size", "image_channels", "dim", "mapping_layers")
-_LATER = ("mapping_width", "flow_steps")  # 0 where an older file does not name them
 
 
 def generator_metadata(config: GeneratorConfig) -> dict[str, str]:
     """The header from which `load_generator` reads the sizes."""
-    about = {name: str(getattr(config, name)) for name in (*_INTEGERS, *_LATER)}
+    about = {name: str(getattr(config, name)) for name in (*_INTEGERS, "mapping_width")}
+    if config.flow is not None:
+        about["flow"] = json.dumps(asdict(config.flow))
     return about | {"channels": ",".join(str(c) for c in config.channels)}
 
 
@@ -40,15 +44,16 @@ def load_generator(path: Path) -> Generator:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
         sizes = {name: int(about[name]) for name in _INTEGERS}
-        sizes |= {name: int(about.get(name, 0)) for name in _LATER}
+        sizes["mapping_width"] = int(about.get("mapping_width", 0))  # older files: as wide as w
+        flow = FlowConfig(**json.loads(about["flow"])) if "flow" in about else None
         channels = tuple(int(c) for c in about["channels"].split(","))
-        config = GeneratorConfig(channels=channels, **sizes)
+        config = GeneratorConfig(channels=channels, flow=flow, **sizes)
     except KeyError as error:
         raise ValueError(f"{path} must name {error} in its header, as generators do.") from error
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
         raise ValueError(f"{path} must be a generator's .safetensors file: {error}") from error
     generator = Generator(config)
-    if config.flow_steps:
+    if config.flow is not None:
         load_weights(generator.mapping, path.with_name(MAPPING_FILE))
         load_weights(generator.synthesis, path)
         generator.eval()

@@ -23,9 +23,9 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lwedit.generators.flow_mapping import CELLS, FlowMapping
+from lwedit.generators.flow_mapping import CELLS, FlowConfig, FlowMapping
 
-__all__ = ["FlowFitConfig", "FlowTrainer"]
+__all__ = ["FlowFitConfig", "FlowTrainer", "guided"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class FlowTrainer:
     """A flow mapping in training.
 
     Args:
-        mapping: Changed in place: its velocity is the one that learns.
+        mapping: Changed in place: its velocity is what learns; a guide is a mapping of its own, and
+            `guided` puts the two together.
         codes: What f(z) should look like; their mean becomes `mapping.w_mean`.
         config: Settings.
         seed: Of everything random; a training that goes on draws otherwise than one that never
@@ -133,9 +134,9 @@ class FlowTrainer:
                 group["lr"] = self.config.lr * rise * max(fall, 0.02)
 
     def save(self, folder: Path) -> None:
-        """Write all that is needed to go on, and the averaged mapping, in safetensors."""
+        """Write all that is needed to go on in safetensors."""
         folder.mkdir(parents=True, exist_ok=True)
-        parts = {"flow": self.mapping.state_dict(), "mapping": self.average.state_dict()}
+        parts = {"flow": self.mapping.state_dict(), "average": self.average.state_dict()}
         for name, optimiser in zip(("muon", "adam"), self.optimisers, strict=True):
             state = optimiser.state_dict()["state"]
             parts[name] = {
@@ -144,13 +145,7 @@ class FlowTrainer:
         for name, tensors in parts.items():
             save_file({k: v.contiguous() for k, v in tensors.items()}, folder / f"{name}.tmp")
             (folder / f"{name}.tmp").replace(folder / f"{name}.safetensors")
-        velocity = self.mapping.velocity
-        sizes = {
-            "mapping_layers": len(velocity.blocks),
-            "mapping_width": velocity.place.shape[1],
-            "flow_steps": self.mapping.steps,
-        }
-        state = {"updates": self.done, "sizes": sizes, "training": asdict(self.config)}
+        state = {"updates": self.done, "training": asdict(self.config)}
         (folder / "flow.tmp").write_text(json.dumps(state, indent=1) + "\n")
         (folder / "flow.tmp").replace(folder / "flow.json")
 
@@ -158,7 +153,7 @@ class FlowTrainer:
         """Go on from where `save` wrote."""
         self.done = json.loads((folder / "flow.json").read_text())["updates"]
         self.mapping.load_state_dict(load_file(folder / "flow.safetensors"))
-        self.average.load_state_dict(load_file(folder / "mapping.safetensors"))
+        self.average.load_state_dict(load_file(folder / "average.safetensors"))
         for name, optimiser in zip(("muon", "adam"), self.optimisers, strict=True):
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in load_file(folder / f"{name}.safetensors").items():
@@ -167,3 +162,26 @@ class FlowTrainer:
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": state, "param_groups": groups})
         self._start()
+
+
+def guided(mapping: FlowMapping, guide: FlowMapping, guidance: float, steps: int) -> FlowMapping:
+    """A mapping that follows the velocity of one, away from that of the other.
+
+    Args:
+        mapping: The better one.
+        guide: A worse one, fitted to the same codes.
+        guidance: How far away.
+        steps: Euler steps of a path.
+
+    Raises:
+        ValueError: If the two were not fitted to the same codes.
+    """
+    if not (torch.equal(mapping.centre, guide.centre) and torch.equal(mapping.scale, guide.scale)):
+        raise ValueError("guide must be fitted to the codes of mapping, got other means or scales.")
+    own, other = mapping.config, guide.config
+    config = FlowConfig(own.width, own.depth, steps, guidance, other.width, other.depth)
+    whole = FlowMapping(len(mapping.w_mean), config)
+    state = mapping.state_dict()
+    state |= {f"guide.{name}": value for name, value in guide.velocity.state_dict().items()}
+    whole.load_state_dict(state)
+    return whole.eval().requires_grad_(False)

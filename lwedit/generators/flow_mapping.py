@@ -1,30 +1,62 @@
-"""A mapping network that follows a flow: z -> w in a few steps of one small transformer.
+"""A mapping network that follows a flow: z -> w in some steps of a small transformer.
 
 StyleGAN2's mapping is an MLP. Where w is a map of cells (`Synthesis.localise`: 4 x 4 cells, and in
 each either a piece of a digit or nothing), the distribution of codes has as many separate modes as
 there are ways to place digits, and an MLP draws what lies between them. Here
 
-    w_0 = z,   w_{i+1} = w_i + v(w_i, (i + 1/2) / s) / s,   w = centre + scale w_s
+    w_0 = z,   w_{i+1} = w_i + u(w_i, (i + 1/2) / s) / s,   w = centre + scale w_s
+    u = v + g (v - v')
 
 follows a rectified flow (Liu et al., "Flow Straight and Fast", ICLR 2023) in s steps. The velocity
 v sees a code as its cells: every cell is a token that attends to the others (Vaswani et al., 2017;
-pre-norm, squared ReLU), so what a stroke is has to be learnt once, not for each place. Still a
-deterministic function of z, differentiable, with a mean code and truncation like any mapping.
-`lwedit.generators.flow_fit` trains it.
+pre-norm, squared ReLU), so what a stroke is has to be learnt once, not for each place. v' is a
+guide, a smaller network trained shortly on the same codes: where the two differ v knows better, and
+going on in that direction leaves out what neither has learnt well (Karras et al., "Guiding a
+Diffusion Model with a Bad Version of Itself", NeurIPS 2024). Still a deterministic, differentiable
+function of z, with a mean code and truncation like any mapping. `lwedit.generators.flow_fit`
+trains both.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["CELLS", "CellVelocity", "FlowMapping"]
+__all__ = ["CELLS", "CellVelocity", "FlowConfig", "FlowMapping"]
 
 CELLS = 16  # of a localised constant
 _FREQUENCIES = 32  # of the embedding of time
 _HEAD = 32  # units of an attention head
+
+
+@dataclass(frozen=True)
+class FlowConfig:
+    """Sizes of a flow mapping.
+
+    Attributes:
+        width: Units of a token in the velocity v.
+        depth: Its blocks.
+        steps: Euler steps of a path.
+        guidance: g; 0: no guide.
+        guide_width: Units of a token in the guide v'.
+        guide_depth: Its blocks.
+    """
+
+    width: int = 256
+    depth: int = 5
+    steps: int = 40
+    guidance: float = 0.0
+    guide_width: int = 128
+    guide_depth: int = 3
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}.")
+        if not 0 <= self.guidance < math.inf:
+            raise ValueError(f"guidance must be 0 or more, got {self.guidance}.")
 
 
 class CellVelocity(nn.Module):
@@ -102,30 +134,35 @@ class FlowMapping(nn.Module):
 
     Args:
         dim: Entries of z and w.
-        width: Units of the velocity's tokens.
-        depth: Its blocks.
-        steps: Euler steps of the path.
+        config: Sizes.
     """
 
     w_mean: Tensor
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, dim: int, width: int, depth: int, steps: int):
+    def __init__(self, dim: int, config: FlowConfig):
         super().__init__()
-        self.velocity = CellVelocity(dim, width, depth)
-        self.steps = steps
+        self.config = config
+        self.velocity = CellVelocity(dim, config.width, config.depth)
+        self.guide = None
+        if config.guidance:
+            self.guide = CellVelocity(dim, config.guide_width, config.guide_depth)
         self.register_buffer("w_mean", torch.zeros(dim))
         self.register_buffer("centre", torch.zeros(dim // CELLS))
         self.register_buffer("scale", torch.ones(dim // CELLS))
 
     def forward(self, z: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
         """z -> w."""
-        w = z
-        for step in range(self.steps):
-            t = torch.full((len(w),), (step + 0.5) / self.steps, dtype=w.dtype, device=w.device)
-            w = w + self.velocity(w, t).to(w.dtype) / self.steps
+        w, steps = z, self.config.steps
+        for step in range(steps):
+            t = torch.full((len(w),), (step + 0.5) / steps, dtype=w.dtype, device=w.device)
+            w = w + self._guided(w, t).to(w.dtype) / steps
         return self.from_standard(w)
+
+    def _guided(self, w: Float[Tensor, "n dim"], t: Float[Tensor, " n"]) -> Float[Tensor, "n dim"]:
+        v = self.velocity(w, t)
+        return v if self.guide is None else v + self.config.guidance * (v - self.guide(w, t))
 
     def to_standard(self, w: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
         """Codes -> codes whose entries have mean 0 and deviation 1 over all cells."""

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lwedit.generators.flow_mapping import FlowMapping
+from lwedit.generators.flow_mapping import FlowConfig, FlowMapping
 from lwedit.generators.modulation import (
     ModulatedConvolution,
     at_least_float32,
@@ -46,9 +46,8 @@ class GeneratorConfig:
         mapping_layers: Fully connected layers from z to w.
         channels: Feature maps at 4, 8, ..., `size` pixels.
         mapping_width: Units of the mapping's inner layers, `dim` (as published) if 0.
-        flow_steps: If not 0, the mapping is no MLP but a flow of so many steps
-            (`lwedit.generators.flow_mapping`), `mapping_layers` its blocks, `mapping_width` its
-            tokens' units.
+        flow: If given, the mapping is no MLP but a flow of these sizes
+            (`lwedit.generators.flow_mapping`).
     """
 
     size: int = 64
@@ -57,7 +56,7 @@ class GeneratorConfig:
     mapping_layers: int = 4
     channels: tuple[int, ...] = (128, 128, 64, 32, 16)
     mapping_width: int = 0
-    flow_steps: int = 0
+    flow: FlowConfig | None = None
 
     def __post_init__(self) -> None:
         resolutions = self.size.bit_length() - 2
@@ -307,10 +306,8 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         self.mapping: Mapping | FlowMapping
-        if config.flow_steps:
-            self.mapping = FlowMapping(
-                config.dim, config.mapping_width, config.mapping_layers, config.flow_steps
-            )
+        if config.flow is not None:
+            self.mapping = FlowMapping(config.dim, config.flow)
         else:
             self.mapping = Mapping(config.dim, config.mapping_layers, config.mapping_width)
         self.synthesis = Synthesis(config)

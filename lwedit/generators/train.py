@@ -140,9 +140,10 @@ def load_checkpoint(trainer: GanTrainer, folder: Path) -> None:
         ValueError: If the checkpoint is of another architecture.
     """
     state = json.loads((folder / "state.json").read_text())
-    model = json.loads(json.dumps(asdict(trainer.generator.config)))
-    if state["model"] != model:
-        raise ValueError(f"folder must hold a model of {model}, got {state['model']} in {folder}.")
+    model, saved = asdict(trainer.generator.config), state["model"]
+    saved = saved | {"channels": tuple(saved["channels"])}
+    if asdict(GeneratorConfig()) | saved != model:  # an older checkpoint names fewer sizes
+        raise ValueError(f"folder must hold a model of {model}, got {saved} in {folder}.")
     trainer.generator.load_state_dict(load_file(folder / "generator.safetensors"))
     trainer.ema.load_state_dict(load_file(folder / "generator_ema.safetensors"))
     trainer.discriminator.load_state_dict(load_file(folder / "discriminator.safetensors"))

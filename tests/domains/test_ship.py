@@ -12,6 +12,7 @@ from lwedit.data import MultiMnistConfig, digits_for, make_multimnist
 from lwedit.domains import DigitsDomain, ship, train_joint, train_mapping
 from lwedit.domains.train_autoencoder import _save as save_autoencoder
 from lwedit.generators import GeneratorConfig, Synthesis
+from lwedit.generators.flow_mapping import FlowConfig
 from lwedit.generators.mapping_fit import MappingFitConfig
 from lwedit.generators.train import save_checkpoint
 from lwedit.generators.training import TrainingConfig
@@ -163,24 +164,26 @@ def test_a_flow_fitted_to_a_run_is_shipped_in_its_place(joint, pool, tmp_path, m
     run, out = save_joint(joint, tmp_path / "run"), tmp_path / "out"
     monkeypatch.setattr(train_mapping, "digits_for", lambda name, geometry: pool)
     command = ["--run", str(run), "--out", str(tmp_path / "flow"), "--codes", "60", "--width", "32",
-               "--depth", "1", "--path-steps", "3", "--batch", "8", "--minutes", "0", "--steps"]
+               "--depth", "1", "--path-steps", "3", "--batch", "8", "--minutes", "0",
+               "--guide-width", "32", "--guide-depth", "1", "--guide-steps", "2", "--steps"]
     train_mapping.main([*command, "2"])
     train_mapping.main([*command, "4"])  # goes on
-    state = json.loads((tmp_path / "flow" / "flow.json").read_text())
-    assert state["updates"] == 4
+    for folder, updates in ((tmp_path / "flow", 4), (tmp_path / "flow" / "guide", 2)):
+        assert json.loads((folder / "flow.json").read_text())["updates"] == updates
     assert len(list((tmp_path / "flow").glob("samples_*.png"))) == 4
 
     ship_to(run, out)
     plain = DigitsDomain.load(out)
     ship.main(["--run", str(run), "--out", str(out), "--mapping", str(tmp_path / "flow")])
     domain = DigitsDomain.load(out)
-    assert domain.generator.config.flow_steps == 3
+    assert domain.generator.config.flow == FlowConfig(32, 1, 3, 2.0, 32, 1)
     assert domain.weights == plain.weights  # codes of images never meet the mapping
     trained = load_file(tmp_path / "flow" / "mapping.safetensors")
     for name, value in domain.generator.mapping.state_dict().items():
         assert torch.equal(value, trained[name].half().float()), name
     about = json.loads((out / "weights.json").read_text())
     assert about["training"]["mapping"]["updates"] == 4
+    assert about["training"]["mapping"]["guide_updates"] == 2
     assert "mapping.safetensors" in about["sha256"]
     codes = load_file(tmp_path / "flow" / "codes.safetensors")["w"]
     torch.testing.assert_close(trained["w_mean"], codes.mean(dim=0))

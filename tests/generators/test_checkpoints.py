@@ -13,6 +13,7 @@ from lwedit.generators.checkpoints import (
     load_generator,
     load_weights,
 )
+from lwedit.generators.flow_mapping import FlowConfig
 
 TINY = GeneratorConfig(
     size=8, image_channels=3, dim=6, mapping_layers=2, channels=(8, 4), mapping_width=7
@@ -110,8 +111,16 @@ def test_a_missing_file_and_a_missing_tensor_are_refused(shipped, tmp_path):
 # --- a flow mapping lies in a file of its own -----------------------------------------------------
 
 FLOW = GeneratorConfig(
-    size=8, dim=32, mapping_layers=1, mapping_width=32, channels=(8, 4), flow_steps=3
+    size=8, dim=32, channels=(8, 4), flow=FlowConfig(32, 1, steps=3, guidance=1.5, guide_width=32)
 )
+
+
+def test_a_damaged_description_of_a_flow_is_refused(with_flow):
+    generator, path = with_flow
+    about = generator_metadata(FLOW) | {"flow": '{"width": 32, "wings": 2}'}
+    save_file(generator.synthesis.state_dict(), path, metadata=about)
+    with pytest.raises(ValueError, match=r"generator\.safetensors must be a generator's"):
+        load_generator(path)
 
 
 @pytest.fixture

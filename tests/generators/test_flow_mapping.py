@@ -7,11 +7,11 @@ import torch
 from torch.nn import functional
 
 from lwedit.generators import Generator, GeneratorConfig
-from lwedit.generators.flow_fit import FlowFitConfig, FlowTrainer
-from lwedit.generators.flow_mapping import CELLS, CellVelocity, FlowMapping
+from lwedit.generators.flow_fit import FlowFitConfig, FlowTrainer, guided
+from lwedit.generators.flow_mapping import CELLS, CellVelocity, FlowConfig, FlowMapping
 
 DIM, WIDTH = 2 * CELLS, 32
-QUICK = FlowFitConfig(steps=400, batch=128, lr=3e-3, rise=20, ema_decay=0.98)
+QUICK = FlowFitConfig(steps=300, batch=128, lr=3e-3, rise=20, ema_decay=0.98)
 
 
 def rng(seed=0):
@@ -39,9 +39,9 @@ def two_states(n=4000, seed=0):
     return (cells + 0.1 * normal(n, CELLS, 2, seed=seed + 1)).reshape(n, DIM)
 
 
-def make_mapping(steps=8):
+def make_mapping(steps=8, width=WIDTH):
     torch.manual_seed(3)
-    return FlowMapping(DIM, WIDTH, depth=2, steps=steps)
+    return FlowMapping(DIM, FlowConfig(width, depth=2, steps=steps))
 
 
 def test_attention_is_torchs():
@@ -160,13 +160,55 @@ def test_sizes_that_do_not_divide_are_refused(dim, width, message):
 
 
 def test_a_generator_with_a_flow_has_codes_and_truncation():
-    config = GeneratorConfig(
-        size=8, dim=DIM, mapping_layers=2, mapping_width=WIDTH, channels=(8, 4), flow_steps=3
-    )
+    flow = FlowConfig(WIDTH, depth=2, steps=3)
+    config = GeneratorConfig(size=8, dim=DIM, channels=(8, 4), flow=flow)
     generator = Generator(config)
     z = normal(2, DIM)
     w = generator.codes(z)
     assert w.shape == (2, config.layers, DIM)
     generator.mapping.w_mean.fill_(5.0)
     torch.testing.assert_close(generator.codes(z, truncation=0.25), 5 + 0.25 * (w - 5))
-    assert not hasattr(Generator(replace(config, flow_steps=0)).mapping, "velocity")
+    assert not hasattr(Generator(replace(config, flow=None)).mapping, "velocity")
+
+
+# --- guidance --------------------------------------------------------------------------------
+
+
+def constant(bias, width=WIDTH):
+    """A mapping whose velocity is the same everywhere."""
+    mapping = make_mapping(steps=3, width=width)
+    with torch.no_grad():
+        mapping.velocity.end.bias.copy_(torch.tensor(bias))
+    return mapping
+
+
+def test_guidance_goes_on_from_the_guide_through_the_mapping():
+    whole = guided(constant([1.0, 2.0]), constant([0.5, 3.0], width=64), guidance=2.0, steps=5)
+    moved = (whole(normal(2, DIM)) - normal(2, DIM)).view(2, CELLS, 2)
+    expected = torch.tensor([1 + 2 * 0.5, 2 + 2 * -1.0])
+    torch.testing.assert_close(moved, expected.expand_as(moved), rtol=1e-5, atol=1e-5)
+    assert whole.config == FlowConfig(WIDTH, 2, 5, 2.0, 64, 2)
+    assert not any(p.requires_grad for p in whole.parameters())
+
+
+def test_a_guide_that_knows_as_much_changes_nothing():
+    mapping = constant([1.0, 2.0])
+    whole = guided(mapping, constant([1.0, 2.0]), guidance=3.0, steps=3)
+    torch.testing.assert_close(whole(normal(2, DIM)), mapping(normal(2, DIM)))
+
+
+def test_a_guide_of_other_codes_is_refused():
+    mapping, guide = constant([1.0, 2.0]), constant([1.0, 2.0])
+    guide.scale.fill_(2.0)
+    with pytest.raises(ValueError, match="guide must be fitted to the codes of mapping"):
+        guided(mapping, guide, guidance=1.0, steps=3)
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"steps": 0}, "steps must be at least 1, got 0"),
+    ({"guidance": -0.5}, "guidance must be 0 or more, got -0.5"),
+    ({"guidance": float("nan")}, "guidance must be 0 or more, got nan"),
+])
+def test_impossible_flows_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        FlowConfig(**changes)
