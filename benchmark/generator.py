@@ -48,8 +48,9 @@ def measure(domain: DigitsDomain, n: int, seed: int) -> dict[str, dict[str, floa
         "kid": kernel_distance(*halves),
     }}
     z = torch.randn(n, domain.generator.config.dim, generator=torch.Generator().manual_seed(seed))
+    centre, w = domain.generator.w_mean, domain.generator.codes(z)
     for truncation in (1.0, 0.7):
-        x = domain.generate(domain.generator.codes(z, truncation=truncation))
+        x = domain.generate(centre + truncation * (w - centre))
         drawn = torch.cat([judge.features(part) for part in x.split(250)])
         rows[f"samples, truncation {truncation}"] = {
             "readable": readable(domain, x),

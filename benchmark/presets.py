@@ -3,7 +3,12 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from lwedit.classifier import ClassifierConfig
+
 __all__ = ["PRESETS", "RunConfig"]
+
+
+_COUNTS = ("at_least_2", "at_least_3", "at_least_4")
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,26 @@ class RunConfig:
                 "'alternate' fits one rule for all cells."
             )
 
+    @property
+    def learning(self) -> ClassifierConfig:
+        """Settings of the latent classifier."""
+        return ClassifierConfig(
+            hidden=self.classifier_hidden,
+            epochs=self.classifier_epochs,
+            lr=self.classifier_lr,
+            shift=self.classifier_shift,
+            shift_along=_COUNTS if self.classifier_shift else (),
+        )
+
 
 _CHANGES: dict[str, dict[str, Any]] = {
     "smoke": {"seeds": (0,), "train_codes": 4_000, "test_images": 100, "bootstrap": 200,
               "alpha_step": 0.2},
     "default": {},
+    # LT's classifier as published. With it LW has to leave layer 2 alone as well: chosen, as the
+    # default's layers, on the last tenth of the training codes.
+    "published": {"layers": (0, 1), "classifier_epochs": 20, "classifier_lr": 1e-4,
+                  "classifier_shift": 0.0},
     "paper": {"seeds": (0, 1, 2, 3, 4), "methods": ("lw", "lw_star", "lt", "lt_star"),
               "editor_codes": 25_000, "test_images": 1_000},
 }

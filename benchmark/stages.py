@@ -34,7 +34,7 @@ from benchmark.runs import (
     of_count,
     seeds_of,
 )
-from lwedit.classifier import ClassifierConfig, LatentClassifier
+from lwedit.classifier import LatentClassifier
 from lwedit.domains import DigitsDomain
 from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
 from lwedit.judges.train import truth
@@ -55,7 +55,6 @@ __all__ = [
 ]
 
 _EVERY_LAYER = ("lt", "lt_star", "nearest")  # see RunConfig.layers
-_COUNTS = tuple(task.attribute for task in DigitsDomain.tasks)  # what there may be more of
 _WORKING = ("encode", "classify", "fit", "edit", "score")
 
 
@@ -157,12 +156,8 @@ def _rate(hit: torch.Tensor) -> float:
 
 def _classify(key: CellKey, run: DigitsRun) -> None:
     config = run.config
-    settings = ClassifierConfig(
-        hidden=config.classifier_hidden, epochs=config.classifier_epochs, lr=config.classifier_lr,
-        shift=config.classifier_shift, shift_along=_COUNTS if config.classifier_shift else (),
-    )
     rng = torch.Generator().manual_seed(key.seed)
-    model = LatentClassifier.fit(run.parts[0], settings, rng)
+    model = LatentClassifier.fit(run.parts[0], config.learning, rng)
     accuracy = {}
     for name, task in run.tasks.items():
         near = of_count(run.heldout, task.count) | of_count(run.heldout, task.count + 1)

@@ -40,9 +40,15 @@ PAGE_METHODS = ("lt", "lw")
 CODES = {"digits": 5_000, "faces": 10_000, "ffhq": 10_000}
 FFHQ_ATTRIBUTES = ("Eyeglasses", "Smiling", "Male", "Young", "No_Beard", "Bangs", "Blond_Hair")
 SETTINGS = LatentWassersteinConfig(blur=(0.3,), rounds=4, most_codes=2_500, held_out=500)
-# As in the benchmark: the layers that draw where things are, and no attribute to preserve.
-DIGITS_SETTINGS = replace(SETTINGS, blur=(0.15,), lam=0.0, layers=(0, 1, 2, 3))
+# As in the benchmark: the layers that draw where things are, one rule for all cells of a code, no
+# attribute to preserve, and a latent classifier that moving the whole cloud does not convince.
+DIGITS_SETTINGS = replace(
+    SETTINGS, blur=(0.15,), ridge=(1e-2,), rounds=2, lam=0.0, layers=(0, 1, 2), grid=4
+)
 HIDDEN = (512, 256)
+DIGITS_CLASSIFIER = ClassifierConfig(
+    hidden=HIDDEN, epochs=8, lr=1e-3, shift=0.22, shift_along=DigitsDomain.attributes[:3]
+)
 _TRIED = torch.logspace(-1.3, 0.6, 40)  # strengths, 0.05 to 4, at which a unit is looked for
 _UNIT_CODES = 60
 Verdict = Callable[[Tensor, str], Tensor]  # codes, attribute -> whether each is said to have it
@@ -93,7 +99,7 @@ def fit_digits(domain: DigitsDomain, codes: int) -> Bundle:
         task.attribute: (counts == task.count) | (counts == task.count + 1)
         for task in domain.tasks
     }
-    return _fit(latents, near, None, DIGITS_SETTINGS)
+    return _fit(latents, near, None, DIGITS_SETTINGS, DIGITS_CLASSIFIER)
 
 
 def fit_faces(domain: AttributeDomain, codes: int) -> Bundle:
@@ -136,6 +142,7 @@ def _fit(
     near: dict[str, Tensor],
     verdict: Verdict | None,
     transport: LatentWassersteinConfig,
+    learning: ClassifierConfig | None = None,
 ) -> Bundle:
     """Classifier, editors and units.
 
@@ -144,12 +151,13 @@ def _fit(
         near: Target attributes, each with the mask of the codes between which it edits.
         verdict: Who says whether an edit succeeds; the latent classifier if None.
         transport: Settings of LW.
+        learning: Settings of the latent classifier, LT's unless given.
     """
     cut = int(0.9 * len(latents))  # as LT: the first 90 % train, the last 10 % validate
     train = torch.arange(len(latents)) < cut
     rng = torch.Generator().manual_seed(0)
     parts = latents.subset(train), latents.subset(~train)
-    settings = ClassifierConfig(hidden=HIDDEN)
+    settings = learning or ClassifierConfig(hidden=HIDDEN)
     classifier = LatentClassifier.fit(parts[0], settings, rng, progress=True)
     accuracy = classifier.accuracy(parts[1])
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from benchmark.ablate.variants import AblationPreset
+from benchmark.presets import RunConfig
 from benchmark.transport.sources import attribute_data, classifier_of, digits_data, of_count
 from lwedit.domains import DigitsDomain, FacesDomain
 from lwedit.editors import FitData
@@ -76,7 +77,7 @@ class DigitsBench(Bench):
         super().__init__(preset)
         self.domain = DigitsDomain.load()
         self.heldout = self.domain.latents("heldout")
-        self.classifier = classifier_of(self.domain.latents("train"))
+        self.classifier = classifier_of(self.domain.latents("train"), RunConfig().learning)
 
     def data(self, edit: str, seed: int) -> FitData:
         """Codes of n and n + 1 digits."""

@@ -59,7 +59,8 @@ class Variant:
 
 # The settings of the benchmark's own runs, but for what varies among its presets.
 BASES: dict[str, dict[str, Any]] = {
-    "digits": {"lam": 0.0, "blur": (0.15,), "blur_held_out": 0.3, "layers": (0, 1, 2, 3)},
+    "digits": {"lam": 0.0, "blur": (0.15,), "blur_held_out": 0.3, "layers": (0, 1, 2),
+               "ridge": (1e-2,), "rounds": 2, "grid": 4},
     "faces": {"lam": 0.0, "blur": (0.3,), "blur_held_out": 0.3},
 }
 FLOORS = ("centroids", "gaussian_ot")
@@ -76,19 +77,20 @@ def variants_of(domain: str) -> dict[str, Variant]:
         "own matches kept": ("debiasing", {"leave_one_out": False}),
         "weights as the prose": ("weights", {"weights": "prose"}),
         "weights as printed": ("weights", {"weights": "printed"}),
-        "translation": ("shape", {"shape": "translation"}),
-        "low rank 64": ("shape", {"shape": "low_rank", "rank": 64}),
+        "translation": ("shape", {"shape": "translation", "grid": None}),
+        "low rank 64": ("shape", {"shape": "low_rank", "rank": 64, "grid": None}),
         "lambda .1": ("lambda", {"lam": 0.1}),
         "lambda 1": ("lambda", {"lam": 1.0}),
         "lambda 1, probabilities": ("outputs", {"lam": 1.0, "outputs": "probabilities"}),
         "one round": ("stopping", {"rounds": 1}),
         "no ridge": ("stopping", {"ridge": (1e-6,)}),
-        "adam, batch 512": ("solver", {"solver": "adam", "batch": 512}),
-        "adam, batch 128": ("batch", {"solver": "adam", "batch": 128}),
+        "adam, batch 512": ("solver", {"solver": "adam", "batch": 512, "grid": None}),
+        "adam, batch 128": ("batch", {"solver": "adam", "batch": 128, "grid": None}),
     }
     if domain == "digits":
         lw |= {
             "lambda 1, constants kept": ("lambda", {"lam": 1.0, "keep_constant": True}),
+            "a map of its own for every cell": ("shape", {"grid": None}),
             "layer 0 only": ("layers", {"layers": (0,)}),
             "layers 0-5": ("layers", {"layers": (0, 1, 2, 3, 4, 5)}),
             "every layer": ("layers", {"layers": None}),

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from benchmark.ablate.variants import BASES
 from benchmark.attributes.settings import AttributeConfig
 from benchmark.attributes.strengths import find_d
+from benchmark.presets import RunConfig
 from benchmark.transport.sources import attribute_data, classifier_of, digits_data, of_count
 from lwedit.domains import AttributeDomain, DigitsDomain
 from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
@@ -103,7 +104,7 @@ def attributes_soundness(
 
 def _digit_edits(domain: DigitsDomain) -> Iterator[_Edit]:
     heldout = domain.latents("heldout")
-    classifier = classifier_of(domain.latents("train"))
+    classifier = classifier_of(domain.latents("train"), RunConfig().learning)
     for task in domain.tasks:
         source = heldout.w[of_count(heldout, task.count)][:_CODES]
         target = heldout.w[of_count(heldout, task.count + 1)][:_CODES]

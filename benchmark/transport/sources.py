@@ -59,14 +59,16 @@ def unasked(latents: LatentSet) -> LatentClassifier:
     return LatentClassifier(latents.attributes, latents.space, (4,))
 
 
-def classifier_of(train: LatentSet) -> LatentClassifier:
+def classifier_of(
+    train: LatentSet, settings: ClassifierConfig | None = None
+) -> LatentClassifier:
     """The benchmark's latent classifier, for lambda > 0 and for the choice of strengths.
 
     It learns as long, from as many codes, as that of a run: one that stops early has not learnt
     that rare attributes exist, says no to every code, and no strength convinces it.
     """
     first = train.subset(torch.arange(int(0.9 * len(train))))
-    settings = ClassifierConfig(hidden=AttributeConfig.classifier_hidden)
+    settings = settings or ClassifierConfig(hidden=AttributeConfig.classifier_hidden)
     return LatentClassifier.fit(first, settings, Generator().manual_seed(0))
 
 
