@@ -127,6 +127,11 @@ def preset(name: str, domain: str) -> AttributeConfig:
     Args:
         name: One of `PRESETS`.
         domain: "faces", "toy" or "codes".
+
+    Raises:
+        ValueError: If there is no such preset.
     """
+    if name not in PRESETS:
+        raise ValueError(f"preset must be one of {list(PRESETS)} for {domain}, got {name!r}.")
     changes = {"domain": domain} | _OF_DOMAIN.get((name, domain), {})
     return AttributeConfig(**PRESETS[name] | changes)

@@ -274,3 +274,8 @@ def test_a_full_disk_loses_nothing(finished_small, capsys, tmp_path, monkeypatch
     assert not cells[0].exists()
     assert [path.read_bytes() for path in cells[1:]] == before
     assert tasks_of("score", again) == tasks_of("score", Run(finished_small.config, out))
+
+
+def test_a_preset_of_the_digits_alone_is_refused():
+    with pytest.raises(ValueError, match="preset must be one of .* for faces, got 'published'"):
+        preset("published", "faces")
