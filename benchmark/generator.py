@@ -1,9 +1,10 @@
 """How good are the generator's samples? `python benchmark/generator.py`.
 
 Draws samples from z and writes, to `results/generator`: a sheet of 64, the share on which the
-classes judge reads one to four digits with p > .9 for each of the ten class counts, and FID and
-KID against held-out real images in the judge's features, beside the same between two halves of
-real images. Truncation 1 (none) is what counts; .7 stands beside it.
+classes judge reads one to four digits with p > .9 for each of the ten class counts (`readable`; any
+number of digits: `sure`), and FID and KID against held-out real images in the judge's features,
+beside the same between two halves of real images. Truncation 1 (none) is what counts; .7 stands
+beside it.
 """
 
 import argparse
@@ -28,11 +29,11 @@ __all__ = ["main", "measure", "readable"]
 _ROOT = Path(__file__).resolve().parents[1]
 
 
-def readable(domain: DigitsDomain, x: Float[Tensor, "n c h w"]) -> float:
-    """Share of images on which the classes judge is sure of one to four digits."""
+def readable(domain: DigitsDomain, x: Float[Tensor, "n c h w"]) -> tuple[float, float]:
+    """Share of images on which the classes judge is sure of one to four digits, and of any."""
     scores = domain.score(x)
-    digits = scores.classes.sum(dim=1)
-    return ((scores.confidence > 0.9) & (digits >= 1) & (digits <= 4)).float().mean().item()
+    sure, digits = scores.confidence > 0.9, scores.classes.sum(dim=1)
+    return (sure & (digits >= 1) & (digits <= 4)).float().mean().item(), sure.float().mean().item()
 
 
 @torch.no_grad()
@@ -42,8 +43,10 @@ def measure(domain: DigitsDomain, n: int, seed: int) -> dict[str, dict[str, floa
     real = to_unit_range(domain.images("heldout").images)
     features = torch.cat([judge.features(x) for x in real.split(250)])
     halves = features[::2], features[1::2]
+    read, sure = readable(domain, real)
     rows = {"real images, two halves": {
-        "readable": readable(domain, real),
+        "readable": read,
+        "sure": sure,
         "fid": frechet_distance(*halves),
         "kid": kernel_distance(*halves),
     }}
@@ -52,8 +55,10 @@ def measure(domain: DigitsDomain, n: int, seed: int) -> dict[str, dict[str, floa
     for truncation in (1.0, 0.7):
         x = domain.generate(centre + truncation * (w - centre))
         drawn = torch.cat([judge.features(part) for part in x.split(250)])
+        read, sure = readable(domain, x)
         rows[f"samples, truncation {truncation}"] = {
-            "readable": readable(domain, x),
+            "readable": read,
+            "sure": sure,
             "fid": frechet_distance(drawn, halves[0]),
             "kid": kernel_distance(drawn, halves[0]),
         }
@@ -76,9 +81,10 @@ def main(arguments: list[str] | None = None) -> None:
     weights = domain.weights | {"mapping": hash_state(domain.generator.mapping.state_dict())}
     about = {"samples": args.samples, "seed": args.seed, "weights": weights, "rows": rows}
     (args.out / "generator.json").write_text(json.dumps(about, indent=1) + "\n")
-    lines = ["| images | readable | FID | KID |", "| --- | --- | --- | --- |"]
+    lines = ["| images | readable | sure | FID | KID |", "| --- | --- | --- | --- | --- |"]
     lines += [
-        f"| {name} | {row['readable']:.3f} | {row['fid']:.2f} | {row['kid']:.4f} |"
+        f"| {name} | {row['readable']:.3f} | {row['sure']:.3f} | {row['fid']:.2f} "
+        f"| {row['kid']:.4f} |"
         for name, row in rows.items()
     ]
     (args.out / "generator.md").write_text("\n".join(lines) + "\n")

@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--depth", type=int, default=5)
     parser.add_argument("--path-steps", type=int, default=40)
-    parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--guidance", type=float, default=2.5)
     parser.add_argument("--guide-width", type=int, default=128)
     parser.add_argument("--guide-depth", type=int, default=3)
     parser.add_argument("--guide-steps", type=int, default=1000, help="its updates")

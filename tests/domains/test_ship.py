@@ -176,7 +176,7 @@ def test_a_flow_fitted_to_a_run_is_shipped_in_its_place(joint, pool, tmp_path, m
     plain = DigitsDomain.load(out)
     ship.main(["--run", str(run), "--out", str(out), "--mapping", str(tmp_path / "flow")])
     domain = DigitsDomain.load(out)
-    assert domain.generator.config.flow == FlowConfig(32, 1, 3, 2.0, 32, 1)
+    assert domain.generator.config.flow == FlowConfig(32, 1, 3, 2.5, 32, 1)
     assert domain.weights == plain.weights  # codes of images never meet the mapping
     trained = load_file(tmp_path / "flow" / "mapping.safetensors")
     for name, value in domain.generator.mapping.state_dict().items():
