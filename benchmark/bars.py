@@ -1,7 +1,7 @@
 """What the project set out to reach, beside what was measured: `python benchmark/bars.py`.
 
 Reads nothing but files that other commands wrote (`benchmark/run.py --publish`,
-`benchmark/generator.py`, `benchmark/speed.py`, `lwedit.judges.train`) and writes
+`benchmark/generator.py`, `benchmark/speed.py`, `lwedit.judges`) and writes
 `results/bars.md` and the same table into README.md. A bar that is missed stands there as missed.
 """
 
@@ -31,7 +31,7 @@ class Bar(NamedTuple):
 
 
 def bars(root: Path) -> Iterator[Bar]:
-    """All bars of the digits domain, from the result files below `root`."""
+    """All bars of the digits and of the faces' judge, from the result files below `root`."""
     judges = _json(root / "assets" / "digits" / "judges" / "judges.json")
     for name, least in (("count", 0.995), ("classes", 0.97)):
         yield Bar(f"{name} judge, held-out real images fully right", least,
@@ -56,6 +56,8 @@ def bars(root: Path) -> Iterator[Bar]:
         yield Bar(f"LW digits kept {task}, among images that changed, worst seed", 0.80, kept)
     speed = _json(root / "results" / "speed" / "speed.json")
     yield from _speed(speed)
+    faces = _json(root / "assets" / "faces" / "judges" / "judges.json")
+    yield from _faces(faces.get("scoring", {}).get("consensus", {}))
 
 
 def _speed(report: dict[str, Any]) -> Iterator[Bar]:
@@ -66,6 +68,13 @@ def _speed(report: dict[str, Any]) -> Iterator[Bar]:
                  if row["precision"] == precision]
         yield Bar(f"1024-px generator, {precision} against grouped float32, best batch", least,
                   max(gains, default=None))
+
+
+def _faces(consensus: dict[str, Any]) -> Iterator[Bar]:
+    where = "held-out faces as two of three readers saw them"
+    yield Bar(f"faces' scoring judge, mean AUC, {where}", 0.95, _get(consensus, "mean_auc"))
+    for name, least in (("eyeglasses", 0.98), ("headwear", 0.98), ("mouth_open", 0.97)):
+        yield Bar(f"the same, {name}", least, _get(consensus, "auc", name))
 
 
 def to_markdown(rows: list[Bar]) -> str:
