@@ -239,10 +239,21 @@ def test_another_architecture_is_refused_by_name(trained, tmp_path):
         GeneratorConfig(size=8, dim=8, mapping_layers=1, channels=(16, 16)), trained.config, rng()
     )
     before = [p.detach().clone() for p in wide.generator.parameters()]
-    with pytest.raises(ValueError, match=r"must hold a model of .*\[16, 16\].*got .*\[16, 8\]"):
+    with pytest.raises(ValueError, match=r"must hold a model of .*\(16, 16\).*got .*\(16, 8\)"):
         load_checkpoint(wide, tmp_path)
     for a, b in zip(before, wide.generator.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_checkpoint_from_before_a_size_had_a_name_goes_on(trained, tmp_path):
+    save_checkpoint(trained, tmp_path)
+    state = json.loads((tmp_path / "state.json").read_text())
+    for later in ("mapping_width", "flow"):
+        del state["model"][later]
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    again = GanTrainer(trained.generator.config, trained.config, rng())
+    load_checkpoint(again, tmp_path)
+    assert again.images_seen == trained.images_seen
 
 
 def test_a_checkpoint_is_safetensors_and_json_and_nothing_else(trained, tmp_path):
