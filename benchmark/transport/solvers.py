@@ -1,10 +1,10 @@
 """The two solvers of Latent Wasserstein on the same digits codes: held-out loss, time, memory.
 
-`alternate` runs first and takes t seconds. `adam` then gets `budget` times t. What counts are its
-seconds until the first look at the held-out codes at which its loss is no more than alternate's.
-Where no look within the budget shows that, only a lower bound of the ratio is known. Its own early
-stopping is off: with it, it gave up after two or three times t, far above alternate's loss. Every
-fit has a process to itself, so that peaks of memory compare.
+`alternate` runs first and takes t seconds. `adam` then gets `budget` times t and stops earlier
+where its held-out loss no longer falls. What counts are its seconds until the first look at the
+held-out codes at which its loss is no more than alternate's. Where no look shows that, only a
+lower bound of the ratio is known: either the budget ran out, or adam had stopped by itself and
+would never get there. Every fit has a process to itself, so that peaks of memory compare.
 """
 
 import time
@@ -101,8 +101,7 @@ def duel(count: int, settings: DuelSettings) -> Duel:
 def _problem(count: int, settings: DuelSettings, batch: int | None) -> Problem:
     domain = DigitsDomain.load()
     config = LatentWassersteinConfig(
-        lam=0.0, blur=(settings.blur,), most_codes=settings.codes, batch=batch, max_steps=10**6,
-        patience=10**6,
+        lam=0.0, blur=(settings.blur,), most_codes=settings.codes, batch=batch, max_steps=10**6
     )
     data = digits_data(domain, count, unasked(domain.latents("train")))
     return prepare(data, config, Generator().manual_seed(0))
