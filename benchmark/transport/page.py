@@ -90,12 +90,12 @@ def _ratio(duel: dict[str, Any]) -> dict[str, Any]:
     t = duel["alternate"]["seconds"]
     reached = [fit["reached"] for fit in duel["adam"] if fit["reached"] is not None]
     ran = max(fit["seconds"] for fit in duel["adam"])
-    # Where adam stopped by itself above alternate's loss, more time would not have helped.
+    # Where adam stopped by itself above alternate's loss, it is not known how long it would take.
     gave_up = all(fit["stopped"] for fit in duel["adam"])
     if reached:
         ratio, shown = min(reached) / t, f"{min(reached) / t:.3g}"
     elif gave_up:
-        ratio, shown = float("inf"), f"never: stopped above it after {ran / t:.3g} times"
+        ratio, shown = ran / t, f"not shown: adam stopped above it after {ran / t:.3g} times"
     else:
         ratio, shown = ran / t, f"> {ran / t:.3g}, time was up"
     what = f"{duel['task']}, how much faster than adam to the same held-out divergence"
