@@ -12,7 +12,8 @@ from benchmark.publish import replace_between
 
 __all__ = ["publish_attributes", "readme_text"]
 
-_FILES = ("config.json", "facts.json", "results.csv", "summary.csv", "costs.csv", "report.md")
+_FILES = ("config.json", "facts.json", "results.csv", "summary.csv", "costs.csv", "report.md",
+          "times.json")
 _BOTH_KINDS = ("fig4", "rescoring")  # PNG and PDF; picture grids as PNG alone, they are large
 _GRIDS = ("fig2", "fig5", "fig3_eyeglasses_add", "fig3_smiling_add", "fig3_masculine_add")
 _IN_README = "faces"

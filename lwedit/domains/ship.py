@@ -53,6 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
         config = replace(config, flow=FlowConfig(**about["flow"]))
         trained = trained | {"mapping": about}
         _write(load_file(args.mapping / MAPPING_FILE), out / MAPPING_FILE, {})
+    else:
+        (out / MAPPING_FILE).unlink(missing_ok=True)  # that of what was shipped before
     _write(tensors, out / "generator.safetensors", generator_metadata(config))
     if (run / "encoder_ema.safetensors").exists():
         _write(load_file(run / "encoder_ema.safetensors"), out / "encoder.safetensors", {})

@@ -187,3 +187,6 @@ def test_a_flow_fitted_to_a_run_is_shipped_in_its_place(joint, pool, tmp_path, m
     assert "mapping.safetensors" in about["sha256"]
     codes = load_file(tmp_path / "flow" / "codes.safetensors")["w"]
     torch.testing.assert_close(trained["w_mean"], codes.mean(dim=0))
+    ship.main(["--run", str(run), "--out", str(out)])  # and back
+    assert DigitsDomain.load(out).generator.config.flow is None
+    assert "mapping.safetensors" not in json.loads((out / "weights.json").read_text())["sha256"]
