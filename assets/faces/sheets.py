@@ -3,10 +3,11 @@
 Codes come from a seed of their own, so no sheet repeats a face of labels.csv. A sheet holds 8 x 6
 faces at twice their size with their numbers above them, as the first annotators saw theirs.
 `--known` draws faces of labels.csv instead, to measure how far two annotators agree, `--heldout`
-the faces that both judges are measured on.
+the faces that both judges are measured on, `--headwear` those of labels_headwear.csv.
 """
 
 import argparse
+import csv
 import sys
 from pathlib import Path
 
@@ -74,9 +75,13 @@ def main() -> None:
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--known", action="store_true", help="faces of labels.csv")
     shown.add_argument("--heldout", action="store_true", help="those of them that are held out")
+    shown.add_argument("--headwear", action="store_true", help="faces of labels_headwear.csv")
     args = parser.parse_args()
-    z = face_codes(0 if args.known or args.heldout else 1)
+    z = face_codes(2 if args.headwear else 0 if args.known or args.heldout else 1)
     names = list(range(len(z)))
+    if args.headwear:
+        with (FOLDER / "labels_headwear.csv").open(newline="") as file:
+            names = [int(row["index"]) for row in csv.DictReader(file)]
     if args.heldout:
         names = load_parts(FOLDER, FACE_ATTRIBUTES)["heldout"].index.sort().values.tolist()
     draw_sheets(z[names], args.out, range(args.first, args.first + args.sheets), names)

@@ -10,6 +10,9 @@ seed's again, `labels_check.csv`, which tells how far their eyes agree with the 
 `with_more` deals their faces to the two judges and leaves what `split_faces` dealt as it was: what
 is held out stays as it was labelled before.
 
+A third seed's faces were chosen for what a judge and its teacher were unsure of and labelled for
+headwear alone, `labels_headwear.csv`; `load_headwear` reads them, for the scoring judge only.
+
 Two more annotators read the held-out faces, `labels_heldout.csv`; with the first pass that makes
 three labels a face, and `consensus` is what two of three saw.
 """
@@ -30,13 +33,16 @@ __all__ = [
     "consensus",
     "face_codes",
     "load_face_labels",
+    "load_headwear",
     "load_parts",
     "split_faces",
     "with_more",
 ]
 
-_SEEDS = (20231121, 20261124)  # of the first annotators' faces, and of those labelled later
-_DRAWN, _DIM = 2560, 100
+# Of the first annotators' faces, of those labelled later, of those labelled for headwear alone:
+_SEEDS = (20231121, 20261124, 20261125)
+_DRAWS = (2560, 2560, 16_000)
+_DIM = 100
 _SPLIT_SEED = 2026
 _SHARES = {"heldout": 0.2, "naming": 0.3, "scoring": 0.5}
 _NAMING_OF_MORE = 1 / 3  # the rest is the scoring judge's
@@ -82,7 +88,8 @@ def load_face_labels(
     Args:
         path: A table with columns `index`, `unclear` and one an attribute.
         attributes: Columns wanted, in order.
-        draw: Whose rows `index` names: 0 for the first seed, 1 for that of labels_more.csv.
+        draw: Whose rows `index` names: 0 for the first seed, 1 for that of labels_more.csv, 2 for
+            that of labels_headwear.csv.
         annotator: Whose rows to read, where the table has them of several; all if empty.
 
     Raises:
@@ -99,22 +106,49 @@ def load_face_labels(
         y = torch.tensor([[int(row[name]) for name in attributes] for row in rows])
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} must label faces with 0 and 1: {error}") from error
-    if not len(index) or index.min() < 0 or index.max() >= _DRAWN or y.min() < 0 or y.max() > 1:
-        raise ValueError(f"{path} must label faces 0 to {_DRAWN - 1} with 0 and 1.")
+    if not len(index) or index.min() < 0 or index.max() >= len(z) or y.min() < 0 or y.max() > 1:
+        raise ValueError(f"{path} must label faces 0 to {len(z) - 1} with 0 and 1.")
     if len(index.unique()) < len(index):
         raise ValueError(f"{path} must label faces once each, {len(index)} rows name fewer.")
-    return FaceLabels(index + draw * _DRAWN, z[index], y)
+    return FaceLabels(index + sum(_DRAWS[:draw]), z[index], y)
 
 
 def face_codes(draw: int) -> Float[Tensor, "drawn dim"]:
-    """Codes of the faces that were shown to the first annotators (0), or to those after (1).
+    """Codes of the faces that one of the tables labels.
+
+    Args:
+        draw: 0 for the first annotators' faces, 1 for those of the four after them, 2 for those
+            from which some were chosen to be labelled for headwear.
 
     Raises:
         ValueError: If there is no such draw.
     """
     if draw not in range(len(_SEEDS)):
-        raise ValueError(f"draw must be 0 or 1, got {draw}.")
-    return torch.randn(_DRAWN, _DIM, generator=torch.Generator().manual_seed(_SEEDS[draw]))
+        raise ValueError(f"draw must be 0, 1 or 2, got {draw}.")
+    rng = torch.Generator().manual_seed(_SEEDS[draw])
+    return torch.randn(_DRAWS[draw], _DIM, generator=rng)
+
+
+def load_headwear(path: Path) -> dict[str, FaceLabels]:
+    """Faces labelled for headwear alone: "random" ones, and "chosen" ones, see its column `chosen`.
+
+    Args:
+        path: A table with columns `index`, `chosen` (why the face was shown), `headwear` and
+            `unclear`.
+
+    Raises:
+        ValueError: If the table is not one of labels, or does not say why a face was shown.
+    """
+    labels = load_face_labels(path, ("headwear",), draw=2)
+    with Path(path).open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["unclear"] == "0"]
+    if not all(row.get("chosen") for row in rows):
+        raise ValueError(f"{path} must say in its column chosen why each face was shown.")
+    random = torch.tensor([row["chosen"] == "random" for row in rows])
+    return {
+        "random": labels.rows(random.nonzero()[:, 0]),
+        "chosen": labels.rows((~random).nonzero()[:, 0]),
+    }
 
 
 def split_faces(labels: FaceLabels) -> dict[str, FaceLabels]:
@@ -153,7 +187,7 @@ def load_parts(assets: Path, attributes: tuple[str, ...]) -> dict[str, FaceLabel
 
 def by_first_annotators(labels: FaceLabels) -> Bool[Tensor, " n"]:
     """Whether each face is one of labels.csv."""
-    return labels.index < _DRAWN
+    return labels.index < _DRAWS[0]
 
 
 def consensus(passes: list[FaceLabels]) -> FaceLabels:

@@ -108,10 +108,17 @@ class Student:
         judge: Untrained network.
         dim: Length of z.
         config: How it is trained.
+        weights: Of the attributes in the loss; all alike if None.
     """
 
-    def __init__(self, judge: FaceJudge, dim: int, config: StudentConfig):
-        self.config, self.step_number = config, 0
+    def __init__(
+        self,
+        judge: FaceJudge,
+        dim: int,
+        config: StudentConfig,
+        weights: Float[Tensor, " attributes"] | None = None,
+    ):
+        self.config, self.weights, self.step_number = config, weights, 0
         self.judge = judge.train().to(memory_format=torch.channels_last)
         self.average = FaceJudge(judge.attributes, judge.width, judge.length)
         self.average.load_state_dict(judge.state_dict())
@@ -145,7 +152,7 @@ class Student:
             features = self.judge.features(x)
             logits, code = self.judge.out(features).float(), self.inverse(features).float()
         error = (code - z).square().mean(dim=1)
-        loss = functional.binary_cross_entropy_with_logits(logits, p)
+        loss = functional.binary_cross_entropy_with_logits(logits, p, self.weights)
         loss = loss + config.inverse_weight * ((1 - mirror) * error).mean()
         for group in self._optimiser.param_groups:
             group["lr"] = self._lr()

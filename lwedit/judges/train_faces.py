@@ -32,14 +32,14 @@ from lwedit.judges.teacher import KernelTeacher
 from lwedit.memory import keep_freed_memory
 from lwedit.vocabulary import from_unit_range
 
-__all__ = ["JUDGES", "calibrate", "main", "neighbours"]
+__all__ = ["ASIDE", "COPIES", "JUDGES", "TRUST", "WIDE", "calibrate", "main", "neighbours"]
 
 JUDGES = {"naming": 1, "scoring": 2}  # and the seed of everything random in its training
-_ASIDE = 0.1  # share of a judge's labelled faces kept for calibration
-_COPIES = 4
+ASIDE = 0.1  # share of a judge's labelled faces kept for calibration
+COPIES = 4
 _SIGMA = 0.3
-_WIDE, _WIDTH = 40, 24  # feature maps of the first student and of the judge at 32x32
-_TRUST = 0.8  # in an annotator's label; the rest is the teacher's leave-one-out probability
+WIDE, _WIDTH = 40, 24  # feature maps of the first student and of the judge at 32x32
+TRUST = 0.8  # in an annotator's label; the rest is the teacher's leave-one-out probability
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -100,11 +100,11 @@ def train_judge(
         attributes: Names of the columns of the labels.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    aside = max(1, int(_ASIDE * len(labels.z)))
+    aside = max(1, int(ASIDE * len(labels.z)))
     pool, labelled = _images(generator, labels, aside, pool_size, config.seed, folder)
     wide = replace(config, steps=wide_steps, seed=config.seed + 10)
     named = folder / "wide" / "named.safetensors"
-    sizes = {"attributes": attributes, "width": _WIDE}
+    sizes = {"attributes": attributes, "width": WIDE}
     if not named.exists():
         student = _fit(sizes, pool, labelled, wide, folder / "wide")
         save_file({"logits": student.name(pool).contiguous()}, named)
@@ -139,8 +139,8 @@ def _images(
         x = torch.cat([torch.from_numpy(from_unit_range(x)) for x, _ in drawn])
         pool = Pool(x, z, torch.cat([logits for _, logits in drawn]).sigmoid())
         soft = teacher.left_out_logits().sigmoid()
-        near = neighbours(labels.z[aside:], _COPIES, rng)
-        p = (_TRUST * labels.y + (1 - _TRUST) * soft)[aside:].repeat(_COPIES + 1, 1)
+        near = neighbours(labels.z[aside:], COPIES, rng)
+        p = (TRUST * labels.y + (1 - TRUST) * soft)[aside:].repeat(COPIES + 1, 1)
         with torch.no_grad():
             images = torch.cat([generator(part[:, None]) for part in near.split(100)])
         labelled = Pool(torch.from_numpy(from_unit_range(images)), near, p)

@@ -111,8 +111,8 @@ def test_further_faces_are_of_another_draw(labels, more):
     assert not set(more.z[:, 0].tolist()) & set(labels.z[:, 0].tolist())
     assert not by_first_annotators(more).any()
     assert by_first_annotators(labels).all()
-    with pytest.raises(ValueError, match="draw must be 0 or 1, got 2"):
-        face_codes(2)
+    with pytest.raises(ValueError, match="draw must be 0, 1 or 2, got 3"):
+        face_codes(3)
 
 
 def test_the_later_table_has_four_annotators_and_no_face_twice(more):
