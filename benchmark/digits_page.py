@@ -1,9 +1,11 @@
 """The digits run for print and for the browser: Table 2 as LaTeX, and one page of the whole run.
 
-Both are made from table2.json and table2.md, which the report wrote, and from fig6.png.
+Both are made from table2.json and table2.md, which the report wrote, and from the
+pictures of Fig. 6.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +20,18 @@ __all__ = ["write_digits_page"]
 
 _COLUMNS = {
     "actual": "actual change", "exact": "exactly n+1", "kept": "digits kept",
-    "kept_photo": "digits of the photo kept", "latent": "latent change", "alpha": "α",
-    "distance": "distance to targets",
+    "clean": "exactly n+1 and all kept", "kept_photo": "digits of the photo kept",
+    "latent": "latent change", "alpha": "α", "distance": "distance to targets",
 }
-_WITH_INTERVALS = ("actual", "exact", "kept")
+_WITH_INTERVALS = ("actual", "exact", "kept", "clean")
 
 
-def write_digits_page(out: Path, figure: Path) -> Path:
+def write_digits_page(out: Path, figures: Mapping[str, Path]) -> Path:
     """Write table2.tex and report.html.
 
     Args:
         out: Run folder with its report.
-        figure: Fig. 6 as PNG.
+        figures: Fig. 6 as PNG, by the reading that it shows.
 
     Returns:
         Path of the page.
@@ -42,8 +44,9 @@ def write_digits_page(out: Path, figure: Path) -> Path:
         sheets.append(_gains(text))
     write_text(out / "table2.tex", "\n".join(sheet.latex() for sheet in sheets))
     about = "Held-out images, encoded, edited in W+, drawn and judged. " + sentence(out)
-    caption = "Fig. 6: what each method makes of an image asked for one digit more"
-    return write_page("Adding a digit", about, sheets, [(caption, figure)], out / "report.html")
+    caption = "Fig. 6: what each method makes of an image asked for one digit more, alpha: "
+    pictures = [(caption + reading, path) for reading, path in figures.items()]
+    return write_page("Adding a digit", about, sheets, pictures, out / "report.html")
 
 
 def _table2(rows: list[dict[str, Any]], reading: str, legend: str) -> Sheet:
@@ -70,5 +73,9 @@ def _gains(text: str) -> Sheet:
     part = text.partition("## LW against")[2].partition("\n## ")[0]
     lines = [line for line in part.splitlines() if line.startswith("|")]
     head, _, *rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines]
-    note = "Share of images in which the verdict flipped and the judge counts more; paired."
+    note = (
+        "Share of images that are counted (the verdict flipped; by the judge, all) and in which "
+        "the judge counts more, and in which it counts exactly one more with all digits kept; "
+        "paired."
+    )
     return Sheet("gains", "LW against the others, image by image", head, tuple(rows), note)

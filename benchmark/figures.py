@@ -24,12 +24,19 @@ from lwedit.vocabulary import from_unit_range, to_unit_range
 __all__ = ["draw_examples"]
 
 _ROWS = 4
+_NAMES = {"one for all": "fig6", "per image": "fig6_image", "by the judge": "fig6_judge"}
 
 
 def draw_examples(
     domain: DigitsDomain, config: RunConfig, out: Path, reading: str = READINGS[0]
 ) -> Path:
     """Draw the first held-out images of every task under every method of the run.
+
+    Args:
+        domain: Networks and images.
+        config: Settings of the run.
+        out: Its folder.
+        reading: Whose strengths the edits have, one of `READINGS`.
 
     Returns:
         Path of the PNG, beside which lies a PDF.
@@ -60,7 +67,7 @@ def draw_examples(
                 label = LABELS.get(name, name)
                 _column(rows, j, label, _pixels(domain, w_edit), domain, cell.flipped, task.count)
                 rows[0, j].title.set_color(look_of(name).colour)
-        return save_figure(figure, out, "fig6")
+        return save_figure(figure, out, _NAMES[reading])
 
 
 def _pixels(domain: DigitsDomain, w: torch.Tensor) -> np.ndarray:

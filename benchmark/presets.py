@@ -26,6 +26,9 @@ class RunConfig:
         test_images: Held-out images a task, before those with a miscounted reconstruction go.
         alpha_max: Largest strength tried.
         alpha_step: Spacing of the strengths tried.
+        judge_step: Spacing of the strengths among which the count judge's own threshold is looked
+            for first, see `benchmark.measure.alphas_by_judge`.
+        judge_fine: How finely it is then bisected.
         layers: Layers that LW and the floors edit, all if empty. Layers 0-2 are those up to 8 px
             and the first at 16 px, where things get their place; moved everywhere, LW too
             convinces the latent classifier before the image changes. LT keeps every layer, as
@@ -64,6 +67,8 @@ class RunConfig:
     test_images: int = 500
     alpha_max: float = 8.0
     alpha_step: float = 0.1
+    judge_step: float = 1.0
+    judge_fine: float = 0.125
     layers: tuple[int, ...] = (0, 1, 2)
     lw_lam: float = 0.0
     lw_solver: Literal["alternate", "adam"] = "alternate"
@@ -93,6 +98,16 @@ class RunConfig:
                 f"alpha_step must lie in (0, alpha_max], got {self.alpha_step} "
                 f"with alpha_max = {self.alpha_max}."
             )
+        if not 0 < self.judge_step <= self.alpha_max:
+            raise ValueError(
+                f"judge_step must lie in (0, alpha_max], got {self.judge_step} "
+                f"with alpha_max = {self.alpha_max}."
+            )
+        if not 0 < self.judge_fine <= self.judge_step:
+            raise ValueError(
+                f"judge_fine must lie in (0, judge_step], got {self.judge_fine} "
+                f"with judge_step = {self.judge_step}."
+            )
         if self.lw_grid and self.lw_solver != "alternate":
             raise ValueError(
                 f"lw_grid must be 0 with lw_solver {self.lw_solver!r}, got {self.lw_grid}: only "
@@ -113,7 +128,7 @@ class RunConfig:
 
 _CHANGES: dict[str, dict[str, Any]] = {
     "smoke": {"seeds": (0,), "train_codes": 4_000, "test_images": 100, "bootstrap": 200,
-              "alpha_step": 0.2},
+              "alpha_step": 0.2, "judge_step": 2.0, "judge_fine": 0.5},
     "default": {},
     # LT's classifier as published. With it LW has to leave layer 2 alone as well: chosen, as the
     # default's layers, on the last tenth of the training codes.

@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["publish", "replace_between"]
 
 _FILES = ("config.json", "facts.json", "results.csv", "table2.md", "table2.csv", "table2.json",
-          "fig6.png", "fig6.pdf", "table2.tex", "times.json")
+          "fig6.png", "fig6.pdf", "fig6_judge.png", "fig6_judge.pdf", "table2.tex", "times.json")
 
 
 def publish(out: Path, root: Path) -> None:

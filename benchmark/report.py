@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark.bootstrap import Interval, bootstrap_mean
 from benchmark.differences import Difference, differences, to_markdown
-from benchmark.measure import READINGS, Cell
+from benchmark.measure import READINGS, Cell, counted
 from benchmark.paper import TABLE_2
 from benchmark.presets import RunConfig
 from benchmark.stages import CellKey, load_cell, methods_of, seeds_of
@@ -34,7 +34,7 @@ LABELS = {
     "lw_mlp": "LW + network",
     "nearest": "nearest real target",
 }
-_COLUMNS = ("actual", "exact", "kept", "latent", "alpha", "distance", "kept_photo")
+_COLUMNS = ("actual", "exact", "kept", "clean", "latent", "alpha", "distance", "kept_photo")
 
 
 def write_report(config: RunConfig, out: Path) -> Path:
@@ -60,7 +60,7 @@ def write_report(config: RunConfig, out: Path) -> Path:
     rng = np.random.default_rng(0)
     rows = [
         {"reading": reading, "task": task, "method": method}
-        | _summary(seeds, config.bootstrap, rng)
+        | _summary(seeds, reading, config.bootstrap, rng)
         | {"paper": TABLE_2.get(method, {}).get(task)}
         for (method, task, reading), seeds in cells.items()
     ]
@@ -86,29 +86,31 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _summary(
-    seeds: list[Cell], resamples: int, rng: np.random.Generator
+    seeds: list[Cell], reading: str, resamples: int, rng: np.random.Generator
 ) -> dict[str, Interval | int]:
     """Means over images and seeds; see the legend in `_markdown`."""
 
     def stack(name: str) -> np.ndarray:
         return np.stack([getattr(cell, name) for cell in seeds], axis=1).astype(np.float64)
 
-    flipped, more = stack("flipped"), stack("more")
-    every = np.ones_like(flipped)
+    more, exact, kept = stack("more"), stack("exact"), stack("kept")
+    among = np.stack([counted(cell, reading) for cell in seeds], axis=1).astype(np.float64)
+    every = np.ones_like(among)
     measured = {
-        "actual": (more, flipped),
-        "exact": (stack("exact"), flipped),
-        "kept": (stack("kept"), flipped * more),
-        "latent": (flipped, every),
+        "actual": (more, among),
+        "exact": (exact, among),
+        "kept": (kept, among * more),
+        "clean": (exact * kept, among),
+        "latent": (stack("flipped"), every),
         "alpha": (stack("alpha"), every),
         "distance": (stack("distance"), every),
-        "kept_photo": (stack("kept_photo"), flipped * more),
+        "kept_photo": (stack("kept_photo"), among * more),
     }
     summary: dict[str, Interval | int] = {
-        name: bootstrap_mean(values, counted, resamples, rng)
-        for name, (values, counted) in measured.items()
+        name: bootstrap_mean(values, weights, resamples, rng)
+        for name, (values, weights) in measured.items()
     }
-    return summary | {"images": len(flipped), "seeds": len(seeds)}
+    return summary | {"images": len(among), "seeds": len(seeds)}
 
 
 def _write_results(
@@ -119,7 +121,7 @@ def _write_results(
         writer.writerow(["method", "task", "reading", "seed", "images", *_COLUMNS])
         for (method, task, reading), seeds in cells.items():
             for seed, cell in zip(seeds_of(method, config), seeds, strict=True):
-                one = _summary([cell], 1, np.random.default_rng(0))
+                one = _summary([cell], reading, 1, np.random.default_rng(0))
                 means = [one[name].mean for name in _COLUMNS]
                 values = ["" if math.isnan(mean) else f"{mean:.6f}" for mean in means]
                 writer.writerow([method, task, reading, seed, len(cell.alpha), *values])
@@ -155,16 +157,17 @@ def _markdown(
     for reading in READINGS:
         text += [f"## alpha: {reading}", ""]
         text += [
-            "| edit | method | actual change | exactly n+1 | digits kept | latent change "
+            "| edit | method | actual change | exactly n+1 | digits kept "
+            "| exactly n+1 and all kept | latent change "
             "| alpha | distance to targets | digits of the photo kept | paper |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         ]
         for row in (row for row in rows if row["reading"] == reading):
             paper = "" if row["paper"] is None else f"{row['paper']:.2f}"
             text.append(
                 f"| {row['task']} | {LABELS.get(row['method'], row['method'])} "
                 f"| {_show(row['actual'])} | {_show(row['exact'])} | {_show(row['kept'])} "
-                f"| {row['latent'].mean:.3f} | {row['alpha'].mean:.2f} "
+                f"| {_show(row['clean'])} | {row['latent'].mean:.3f} | {row['alpha'].mean:.2f} "
                 f"| {row['distance'].mean:.2f} | {_share(row['kept_photo'])} | {paper} |"
             )
         text.append("")
@@ -184,11 +187,14 @@ def _markdown(
         f"{images}; left out are held-out "
         "images whose reconstruction the count judge already miscounts.",
         "",
+        "alpha: one strength for all or the least one per image that convinces the latent "
+        "classifier, or the least one per image at which the count judge itself sees n + 1 digits. "
         "Actual change: the count judge sees n + 1 digits or more, among codes whose latent "
-        "verdict flipped. Digits kept: every digit of the reconstruction is still there by the "
-        "classes judge, among images that changed; of the photo: every digit of the image that was "
-        "encoded, which the encoder may have lost. Distance: to the nearest held-out target "
-        "code, 1 is that of a real target code.",
+        "verdict flipped; with alpha by the judge, among all. Digits kept: every digit of the "
+        "reconstruction is still there by the classes judge, among images that changed; exactly "
+        "n+1 and all kept: both at once, among those counted for the actual change; of the photo: "
+        "every digit of the image that was encoded, which the encoder may have lost. Distance: to "
+        "the nearest held-out target code, 1 is that of a real target code.",
         "",
         f"Judges on {facts['heldout_images']} held-out real images: count "
         f"{facts['count_judge_real']:.4f}, all classes {facts['classes_judge_real']:.4f}. "

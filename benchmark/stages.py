@@ -3,7 +3,7 @@
     encode     codes, test codes, what the networks can do       tested.npz, facts.json
     classify   a latent classifier a seed                        classifiers/, classifier_SEED.json
     fit        an editor a method, task and seed                 editors/
-    edit       the strengths under both readings                 strengths/
+    edit       the strengths under every reading                 strengths/
     score      edited images judged                              cells/
     report     results.csv, Table 2, Fig. 6                      (`benchmark.report`)
 
@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 
 from baselines import METHODS
 from benchmark.files import write_json, write_npz
-from benchmark.measure import READINGS, Cell, choose_alphas, measure_at
+from benchmark.measure import READINGS, Cell, JudgeSearch, choose_alphas, measure_at
 from benchmark.presets import RunConfig
 from benchmark.runs import (
     FLOORS,
@@ -197,8 +197,9 @@ def _fit(key: CellKey, run: DigitsRun) -> None:
 def _edit(key: CellKey, run: DigitsRun) -> None:
     config, codes = run.config, run.tests(key.task)
     alphas = torch.arange(1, round(config.alpha_max / config.alpha_step) + 1) * config.alpha_step
-    chosen = choose_alphas(run.editor(key), run.classifier(key.seed), codes,
-                           run.tasks[key.task].attribute, alphas)
+    chosen = choose_alphas(run.editor(key), run.classifier(key.seed), run.domain,
+                           run.tasks[key.task], codes, alphas,
+                           JudgeSearch(config.judge_step, config.judge_fine, config.batch))
     write_npz(run.alphas_path(key), {name: values.numpy() for name, values in chosen.items()})
 
 

@@ -21,7 +21,11 @@ A run resumes where it stopped; the same seed gives the same `results.csv` on th
 page shows the newest report of each domain, `results/` being those of this repository and
 `runs/` your own.
 """
-_READINGS = {"one for all": "One strength for all images", "per image": "Least strength an image"}
+_READINGS = {
+    "one for all": "One strength for all images",
+    "per image": "Least strength an image",
+    "by the judge": "Least strength at which the judge sees it",
+}
 
 
 def build(page: gr.Blocks) -> None:
@@ -66,8 +70,8 @@ def _open(name: str) -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown, str, str]:
     """Choices, table and note of a report."""
     path = _path(name)
     if name.startswith("digits"):
-        metrics, names = reports.DIGIT_METRICS, []
-        ways = [(text, key) for key, text in _READINGS.items()]
+        metrics, names = reports.digit_metrics(path), []
+        ways = [(_READINGS.get(key, key), key) for key in reports.readings_of(path)]
     else:
         metrics, names = reports.ATTRIBUTE_METRICS, reports.attributes_of(path)
         ways = [("Adding it", "add"), ("Removing it", "remove")]

@@ -20,8 +20,10 @@ __all__ = [
     "attributes_of",
     "commit_of",
     "digit_chart",
+    "digit_metrics",
     "face_chart",
     "find_reports",
+    "readings_of",
     "table_of",
 ]
 
@@ -30,15 +32,19 @@ DIGIT_METRICS = {
     "actual": "Actual change",
     "exact": "Exactly one digit more",
     "kept": "Digits kept",
+    "clean": "Exactly one more, all kept",
     "latent": "Latent change",
     "alpha": "Strength alpha",
     "distance": "Distance to real codes",
 }
 NOTES = {
     "actual": "Share of images in which the image judge sees the digit, among the edits that the "
-              "latent classifier accepts: what is missing to 1 is adversarial.",
+              "latent classifier accepts: what is missing to 1 is adversarial. Where the judge "
+              "sets the strength, among all.",
     "exact": "Share of those in which it sees exactly one digit more.",
     "kept": "Share of the changed images in which every digit that was there is still read.",
+    "clean": "Share of images in which it sees exactly one digit more and every digit that was "
+             "there is still read, among those that the actual change counts.",
     "latent": "Share of edits that the latent classifier accepts.",
     "alpha": "The strength at which this was measured; it means something else for each method.",
     "distance": "From edited codes to the nearest held-out code of the target, 1 being that of a "
@@ -92,16 +98,27 @@ def attributes_of(report: Path) -> list[str]:
     return [name for name in names if name != "all"]
 
 
+def readings_of(report: Path) -> list[str]:
+    """How alpha was chosen in a report of digits, in its order; older ones have two readings."""
+    return list(dict.fromkeys(row["reading"] for row in _table2(report)))
+
+
+def digit_metrics(report: Path) -> dict[str, str]:
+    """Those of `DIGIT_METRICS` that a report of digits has; older ones lack some."""
+    rows = _table2(report)
+    return {name: text for name, text in DIGIT_METRICS.items() if all(name in row for row in rows)}
+
+
 def digit_chart(report: Path, metric: str, reading: str) -> str:
     """Bars of a metric, an edit and a method.
 
     Args:
         report: Folder of a digits run.
         metric: One of `DIGIT_METRICS`.
-        reading: "one for all" or "per image", how alpha was chosen.
+        reading: How alpha was chosen, one of `readings_of`.
     """
     bars = []
-    for row in json.loads((report / "table2.json").read_text()):
+    for row in _table2(report):
         value = row[metric]
         if row["reading"] != reading or value["mean"] is None:
             continue
@@ -153,6 +170,10 @@ def commit_of(report: Path) -> str:
     except (OSError, ValueError):
         return ""
     return f"commit {str(about.get('commit', 'unknown'))[:12]}, torch {about.get('torch', '?')}"
+
+
+def _table2(report: Path) -> list[dict[str, Any]]:
+    return json.loads((report / "table2.json").read_text())
 
 
 def _rows(report: Path) -> list[dict[str, str]]:

@@ -19,12 +19,19 @@ def test_the_worst_seed_counts(tmp_path):
     folder.mkdir(parents=True)
     rows = ["method,task,reading,seed,actual,kept"]
     rows += ["lw,1→2,one for all,0,0.99,0.7", "lw,1→2,one for all,1,0.91,0.9",
-             "lw,1→2,per image,1,0.1,0.1", "lt,1→2,one for all,1,0.2,0.2"]
+             "lw,1→2,per image,1,0.1,0.1", "lt,1→2,one for all,1,0.2,0.2",
+             "lw,1→2,by the judge,0,1,0.88", "lw,1→2,by the judge,1,1,0.86",
+             "lw,2→3,by the judge,0,0,"]
     (folder / "results.csv").write_text("\n".join(rows) + "\n")
     found = {bar.what: bar.measured for bar in bars(tmp_path)}
     assert found["LW actual change 1→2, one alpha for all, worst seed"] == 0.91
     assert found["LW digits kept 1→2, among images that changed, worst seed"] == 0.7
     assert found["LW actual change 2→3, one alpha for all, worst seed"] is None
+    by_judge = [bar for bar in bars(tmp_path) if "at which the judge sees" in bar.what]
+    assert by_judge[0].what == (
+        "LW digits kept 1→2, least strength at which the judge sees n+1, worst seed"
+    )
+    assert [(bar.least, bar.measured) for bar in by_judge] == [(0.8, 0.86), (0.8, 0.0), (0.8, None)]
 
 
 def test_speed_is_against_the_grouped_float32_of_the_same_batch(tmp_path):

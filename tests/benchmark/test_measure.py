@@ -1,4 +1,6 @@
-"""Truths that benchmark.measure and .statistics must meet: grids by hand, binomial intervals."""
+"""Truths that benchmark.measure and .bootstrap must meet: grids by hand, thresholds, intervals."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from benchmark.bootstrap import Interval, bootstrap_mean
-from benchmark.measure import READINGS, select_alpha
+from benchmark.measure import READINGS, Cell, alphas_by_judge, counted, select_alpha
 
 ALPHAS = torch.tensor([0.5, 1.0, 1.5, 2.0])
 
@@ -51,9 +53,95 @@ def test_strengths_are_the_smallest_that_do(verdicts):
 
 
 def test_an_unknown_reading_is_named():
-    assert READINGS == ("one for all", "per image")
-    with pytest.raises(ValueError, match=r"reading must be one of \('one for all', 'per image'\)"):
-        select_alpha(grid("0111"), ALPHAS, "per-image")
+    assert READINGS == ("one for all", "per image", "by the judge")
+    for name in ("per-image", "by the judge"):  # the latter has no grid of verdicts
+        with pytest.raises(ValueError, match=rf"\('one for all', 'per image'\), got '{name}'"):
+            select_alpha(grid("0111"), ALPHAS, name)
+
+
+# --- the strength by the judge ---------------------------------------------------------------
+
+
+class Judged:
+    """Editor, generator and judge in one: image i has a digit more where `sees(i, alpha)`.
+
+    A code is (i, alpha so far), an image is a code; every image drawn is kept in `drawn`.
+    """
+
+    def __init__(self, sees):
+        self.sees, self.drawn = sees, []
+
+    def edit(self, w, alpha):
+        return torch.stack([w[:, 0, 0], w[:, 0, 1] + alpha], dim=1)[:, None]
+
+    def generate(self, w, batch):
+        return w[:, 0]
+
+    def score(self, x):
+        drawn = [(int(i), alpha) for i, alpha in x.tolist()]
+        self.drawn += drawn
+        return SimpleNamespace(count=torch.tensor([1 + self.sees(*image) for image in drawn]))
+
+    def find(self, n, alpha_max=8.0, step=1.0, fine=0.125):
+        codes = SimpleNamespace(w=torch.stack([torch.arange(n), torch.zeros(n)], dim=1)[:, None])
+        task = SimpleNamespace(count=1)
+        return alphas_by_judge(self, self, task, codes, alpha_max, step, fine).tolist()
+
+
+@given(
+    st.lists(st.floats(0.0625, 9.0, width=32), min_size=1, max_size=8),
+    st.sampled_from([1.0, 0.7, 2.0, 5.0]),
+    st.sampled_from([1.0, 0.5, 0.3, 0.125]),
+    st.sampled_from([8.0, 5.5]),
+)
+def test_for_monotone_judges_the_strength_is_at_most_fine_above_the_threshold(
+    thresholds, step, ratio, largest
+):
+    fine, judged = step * ratio, Judged(lambda i, alpha: alpha >= thresholds[i])
+    found = judged.find(len(thresholds), largest, step, fine)
+    for true, alpha in zip(thresholds, found, strict=True):
+        if true > largest:
+            assert alpha == largest
+        else:
+            assert 0 <= alpha - true <= 1.002 * fine
+
+
+def test_few_images_are_drawn_and_never_again_after_their_threshold_is_known():
+    thresholds = [0.3, 2.5, 99.0]
+    judged = Judged(lambda i, alpha: alpha >= thresholds[i])
+    assert judged.find(3) == [0.375, 2.5, 8.0]
+    drawn = [[alpha for i, alpha in judged.drawn if i == k] for k in range(3)]
+    assert drawn == [
+        [1.0, 0.5, 0.25, 0.375],
+        [1.0, 2.0, 3.0, 2.5, 2.25, 2.375],
+        [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0],
+    ]
+
+
+@given(st.sets(st.integers(1, 64)))
+def test_a_judge_that_changes_its_mind_did_see_it_at_the_strength_chosen(eighths):
+    """Any verdicts at the multiples of 1/8: a strength that counts is one of those seen."""
+    judged = Judged(lambda i, alpha: round(8 * alpha) in eighths)
+    (alpha,) = judged.find(1)
+    if any(8 * k in eighths for k in range(1, 9)):
+        assert 8 * alpha in eighths
+        assert 8 * alpha - 1 not in eighths  # a threshold, though maybe not the first
+    else:
+        assert alpha == 8.0
+
+
+def test_no_images_have_no_strengths():
+    assert Judged(lambda i, alpha: True).find(0) == []
+
+
+def test_the_latent_readings_count_flipped_verdicts_and_the_judges_counts_all():
+    yes = np.array([True, True, False])
+    cell = Cell(np.ones(3), yes, ~yes, yes, yes, yes, np.ones(3))
+    for reading in ("one for all", "per image"):
+        assert counted(cell, reading).tolist() == [True, True, False]
+    assert counted(cell, "by the judge").tolist() == [True] * 3
+    with pytest.raises(ValueError, match="reading must be one of .*'by the judge'.*, got 'judge'"):
+        counted(cell, "judge")
 
 
 # --- intervals -------------------------------------------------------------------------------

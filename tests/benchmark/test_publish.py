@@ -5,7 +5,7 @@ import pytest
 from benchmark.publish import publish
 
 FILES = ("config.json", "facts.json", "results.csv", "table2.csv", "table2.json", "table2.tex",
-         "fig6.png", "fig6.pdf", "times.json")
+         "fig6.png", "fig6.pdf", "fig6_judge.png", "fig6_judge.pdf", "times.json")
 BEFORE = "# lwedit\n\nWords.\n\n<!-- results -->\nold table\n<!-- /results -->\n\nMore words.\n"
 
 

@@ -42,12 +42,13 @@ def write_cell(out, method, seed, reading, cell, **changes):
 
 @pytest.fixture
 def out(tmp_path):
-    """A run folder; in the second reading LW flips nothing."""
+    """A run folder; in the second and third reading LW flips nothing."""
     for seed, lt in ((0, LT_0), (1, LT_1)):
         for reading in READINGS:
             write_cell(tmp_path, "lt", seed, reading, lt)
         write_cell(tmp_path, "lw", seed, READINGS[0], LW)
-        write_cell(tmp_path, "lw", seed, READINGS[1], NOTHING)
+        for reading in READINGS[1:]:
+            write_cell(tmp_path, "lw", seed, reading, NOTHING)
     facts = {
         "heldout_images": 4000, "count_judge_real": 0.9975, "classes_judge_real": 0.98125,
         "reconstruction_count_kept": 0.9875, "reconstruction_classes_kept": 0.9375,
@@ -73,33 +74,43 @@ def test_every_number_of_table_2(out):
     assert keys == [(r, "1→2", m) for r in READINGS for m in ("lt", "lw")]
     # Sums over both seeds, image by image. LT flips 2, 1, 1, 2 times and of these the judge sees
     # 2, 1, 0, 1 digits more; a digit exactly 2, 0, 0, 0; and keeps 2, 0, 0, 1 of 2, 1, 0, 1.
-    lt, lw, lt_again, lw_nothing = rows
+    lt, lw, lt_again, lw_nothing, lt_judged, lw_judged = rows
     assert lt == lt_again
     assert lt["actual"]["mean"] == pytest.approx(4 / 6)
     assert lt["exact"]["mean"] == pytest.approx(2 / 6)
     assert lt["kept"]["mean"] == pytest.approx(3 / 4)
+    assert lt["clean"]["mean"] == pytest.approx(2 / 6)  # the first image, in both seeds
     assert lt["latent"]["mean"] == pytest.approx(6 / 8)
     assert lt["alpha"] == interval(2, 1, 3)  # halves 1 and 3: all four alike in 1 draw of 16
     assert lt["distance"] == interval(2, 2, 2)
     assert (lt["images"], lt["seeds"], lt["paper"]) == (4, 2, 0.32)
     assert lw == {
         "actual": interval(1, 1, 1), "exact": interval(1, 1, 1), "kept": interval(0, 0, 0),
+        "clean": interval(0, 0, 0),
         "latent": interval(1, 1, 1), "alpha": interval(2, 2, 2), "distance": interval(2, 1, 3),
         "kept_photo": interval(0, 0, 0), "images": 4, "seeds": 2, "paper": 0.90,
     }
     assert lw_nothing == lw | {
-        "actual": NONE, "exact": NONE, "kept": NONE, "kept_photo": NONE,
+        "actual": NONE, "exact": NONE, "kept": NONE, "kept_photo": NONE, "clean": NONE,
         "latent": interval(0, 0, 0),
     }
+    # By the judge all images count: of LT 2, 2, 1, 1 change, in 2, 1, 1, 1 of which all is kept.
+    assert lw_judged == lw | {"latent": interval(0, 0, 0)}
+    assert lt_judged["actual"]["mean"] == pytest.approx(6 / 8)
+    assert lt_judged["exact"]["mean"] == pytest.approx(2 / 8)
+    assert lt_judged["kept"]["mean"] == pytest.approx(5 / 6)
+    assert lt_judged["clean"]["mean"] == pytest.approx(2 / 8)
+    assert lt_judged["latent"] == lt["latent"]
 
 
-@pytest.mark.parametrize("name", ["actual", "exact", "kept", "latent"])
+@pytest.mark.parametrize("name", ["actual", "exact", "kept", "clean", "latent"])
 def test_interval_ends_are_those_of_all_resamples(out, name):
     """The 256 resamples of four images, each as likely as any other, written out."""
     write_report(CONFIG, out)
     flips, more = np.array([2, 1, 1, 2]), np.array([2, 1, 0, 1])
     top, bottom = {
         "actual": (more, flips), "exact": (np.array([2, 0, 0, 0]), flips),
+        "clean": (np.array([2, 0, 0, 0]), flips),
         "kept": (np.array([2, 0, 0, 1]), more), "latent": (flips, np.full(4, 2)),
     }[name]
     picks = np.indices((4,) * 4).reshape(4, -1).T
@@ -116,21 +127,28 @@ def test_every_number_of_results_csv(out):
     write_report(CONFIG, out)
     with (out / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
-    columns = ("actual", "exact", "kept", "latent", "alpha", "distance")
+    columns = ("actual", "exact", "kept", "clean", "latent", "alpha", "distance")
     head = ["method", "task", "reading", "seed", "images", *columns, "kept_photo"]
     assert list(rows[0]) == head
     by_hand = {  # LT, seed 1: of images 1 and 4, which flip, both are seen, one exactly
-        ("lt", "0"): (2 / 4, 1 / 4, 1 / 2, 1, 2, 2),
-        ("lt", "1"): (1, 1 / 2, 1, 2 / 4, 2, 2),
-        ("lw", "0"): (1, 1, 0, 1, 2, 2),
-        ("lw", "1"): (1, 1, 0, 1, 2, 2),
+        ("lt", "0"): (2 / 4, 1 / 4, 1 / 2, 1 / 4, 1, 2, 2),
+        ("lt", "1"): (1, 1 / 2, 1, 1 / 2, 2 / 4, 2, 2),
+        ("lw", "0"): (1, 1, 0, 0, 1, 2, 2),
+        ("lw", "1"): (1, 1, 0, 0, 1, 2, 2),
     }
-    assert len(rows) == 8
+    judged = {  # all four images count
+        ("lt", "0"): (2 / 4, 1 / 4, 1 / 2, 1 / 4, 1, 2, 2),
+        ("lt", "1"): (1, 1 / 4, 1, 1 / 4, 2 / 4, 2, 2),
+        ("lw", "0"): (1, 1, 0, 0, 0, 2, 2),
+        ("lw", "1"): (1, 1, 0, 0, 0, 2, 2),
+    }
+    assert len(rows) == 12
     for row in rows:
-        expected = by_hand[row["method"], row["seed"]]
+        means = judged if row["reading"] == "by the judge" else by_hand
+        expected = means[row["method"], row["seed"]]
         if row["method"] == "lw" and row["reading"] == "per image":
-            assert [row[name] for name in columns[:3]] == [""] * 3  # nothing flipped: no number
-            expected = (None, None, None, 0, 2, 2)
+            assert [row[name] for name in columns[:4]] == [""] * 4  # nothing flipped: no number
+            expected = (None, None, None, None, 0, 2, 2)
         for name, value in zip(columns, expected, strict=True):
             assert value is None or float(row[name]) == pytest.approx(value, abs=1e-6), row
         assert (row["task"], row["images"]) == ("1→2", "4")
@@ -143,12 +161,12 @@ def test_csv_and_markdown_say_what_json_says(out):
         flat = list(csv.DictReader(file))
     lines = [line for line in markdown.splitlines() if line.startswith("| 1→2")]
     for row, cells, line in zip(rows, flat, lines, strict=True):
-        for name in ("actual", "exact", "kept", "latent", "alpha", "distance"):
+        for name in ("actual", "exact", "kept", "clean", "latent", "alpha", "distance"):
             for part, suffix in (("mean", ""), ("low", "_low"), ("high", "_high")):
                 value = row[name][part]
                 assert cells[name + suffix] == ("" if value is None else str(value))
         shown = [part.strip() for part in line.split("|")[1:-1]]
-        for name, text in zip(("actual", "exact", "kept"), shown[2:5], strict=True):
+        for name, text in zip(("actual", "exact", "kept", "clean"), shown[2:6], strict=True):
             mean, low, high = row[name].values()
             empty = mean is None
             assert text == ("no image" if empty else f"{mean:.3f} [{low:.3f}, {high:.3f}]")
@@ -217,7 +235,7 @@ def test_a_cell_without_one_of_its_arrays_is_damaged(out):
 def test_cells_have_a_file_each():
     keys = [CellKey(m, t, s) for m in ("lw", "lw_star") for t in ("1→2", "2→3") for s in (0, 1)]
     paths = {key.path(Path("out"), reading).name for key in keys for reading in READINGS}
-    assert len(paths) == 16
+    assert len(paths) == 24
     assert all(name.isascii() for name in paths)
 
 

@@ -42,8 +42,9 @@ def stages(monkeypatch, tmp_path):
     monkeypatch.setattr(digits, "tasks_of", lambda stage, run: [])
     monkeypatch.setattr("benchmark.command.do_all", work)
     monkeypatch.setattr(digits, "write_report", report)
-    monkeypatch.setattr(digits, "write_digits_page", lambda out, figure: out / "report.html")
-    monkeypatch.setattr(digits, "draw_examples", lambda domain, config, out: out / "fig6.png")
+    monkeypatch.setattr(digits, "write_digits_page", lambda out, figures: out / "report.html")
+    monkeypatch.setattr(digits, "draw_examples",
+                        lambda domain, config, out, reading: out / f"{reading}.png")
     return SimpleNamespace(seen=seen, domain=domain, out=tmp_path / "run")
 
 
@@ -96,6 +97,10 @@ def test_an_unknown_method_is_named(capsys):
         ({"alpha_step": 0.0}, r"alpha_step must lie in \(0, alpha_max\], got 0.0"),
         ({"lw_solver": "adam"}, "lw_grid must be 0 with lw_solver 'adam', got 4"),
         ({"alpha_step": 9.0}, r"alpha_step must lie in \(0, alpha_max\], got 9.0"),
+        ({"judge_step": 0.0}, r"judge_step must lie in \(0, alpha_max\], got 0.0"),
+        ({"judge_step": 8.5}, r"judge_step must lie in .*, got 8.5 with alpha_max = 8.0"),
+        ({"judge_fine": 0.0}, r"judge_fine must lie in \(0, judge_step\], got 0.0"),
+        ({"judge_fine": 1.5}, r"judge_fine must lie in .*, got 1.5 with judge_step = 1.0"),
     ],
 )
 def test_impossible_settings_are_named(changes, message):

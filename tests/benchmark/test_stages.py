@@ -17,7 +17,7 @@ from baselines import METHODS
 from benchmark import figures
 from benchmark.digits_page import write_digits_page
 from benchmark.figures import draw_examples
-from benchmark.measure import READINGS, measure_cell
+from benchmark.measure import READINGS, JudgeSearch, measure_cell
 from benchmark.measure import TestCodes as Codes  # pytest would take it for tests
 from benchmark.presets import RunConfig
 from benchmark.report import write_report
@@ -105,8 +105,9 @@ def classifier_from(threshold):
 def test_a_cell_by_hand():
     """Codes 1.0, 1.2, .8, .6 moved in steps of .5; the verdict flips beyond 1.6, the judge at 1.5.
 
-    Per image the strengths are 1.5, 1, 2 and 2.5, for all 2.5. The wish for one digit more is
-    met by 2.5 to 3.5 digits' worth of grey only as "more", not as "exactly".
+    Per image the strengths are 1.5, 1, 2 and 2.5, for all 2.5; by the judge 1, .6, 1.4 and 1.8,
+    each rounded up to an eighth. The wish for one digit more is met by 2.5 to 3.5 digits' worth
+    of grey only as "more", not as "exactly".
     """
     domain = ToyDomain()
     w = torch.tensor([[[1.0, 0.0]], [[1.2, 0.0]], [[0.8, 3.0]], [[0.6, 0.0]]])
@@ -117,11 +118,13 @@ def test_a_cell_by_hand():
         Shift(0.5), classifier_from(1.6), domain, domain.tasks[0], codes, alphas
     )
     assert list(cells) == list(READINGS)
-    alpha = {"per image": [1.5, 1.0, 2.0, 2.5], "one for all": [2.5] * 4}
+    alpha = {"per image": [1.5, 1.0, 2.0, 2.5], "one for all": [2.5] * 4,
+             "by the judge": [1.0, 0.625, 1.5, 1.875]}  # grey of 1.5 reads 2, the even one
     for reading, cell in cells.items():
         assert cell.alpha.tolist() == alpha[reading]
         moved = w[:, 0].numpy() + np.outer(alpha[reading], [0.5, 0.0])
-        assert cell.flipped.tolist() == (moved[:, 0] > 1.6).tolist() == [True] * 4
+        assert cell.flipped.tolist() == (moved[:, 0] > 1.6).tolist()
+        assert cell.flipped.all() == (reading != "by the judge")
         counts = np.round(moved[:, 0])
         assert cell.more.tolist() == (counts >= 2).tolist()
         assert cell.exact.tolist() == (counts == 2).tolist()
@@ -142,7 +145,7 @@ def test_a_judge_that_is_not_convinced_and_digits_that_are_lost():
         Shift(-1.0), wrong, domain, domain.tasks[0], codes, torch.tensor([0.5, 1.0])
     )
     for cell in cells.values():
-        assert cell.alpha.tolist() == [1.0, 1.0]
+        assert cell.alpha.tolist() == [1.0, 1.0]  # by the judge: never, hence the largest
         assert cell.flipped.all()
         assert not (cell.more | cell.exact | cell.kept).any()
 
@@ -157,6 +160,25 @@ def test_codes_that_never_flip_get_the_largest_strength_and_are_not_counted():
     )["per image"]
     np.testing.assert_allclose(cell.alpha, [0.2, 0.2])
     assert cell.flipped.tolist() == [False, True]
+
+
+def test_the_judges_strength_needs_no_latent_verdict_and_is_as_fine_as_asked():
+    """The classifier never says yes; of strengths up to 3 one image never has enough.
+
+    The judge says two above 1.5: codes .95, .6 and .55 moved by alpha need .55, .9 and .95 (in
+    the first step), and -9 needs 10.5.
+    """
+    domain = ToyDomain()
+    w = torch.tensor([0.95, 0.6, 0.55, -9.0])[:, None, None] * torch.tensor([1.0, 0.0])
+    codes = Codes(w, np.arange(4), domain.score(domain.generate(w)), 0, w, 1.0)
+    for fine, expected in ((0.25, [0.75, 1.0, 1.0, 3.0]), (1 / 64, [36 / 64, 58 / 64, 61 / 64, 3])):
+        cell = measure_cell(
+            Shift(1.0), classifier_from(99.0), domain, domain.tasks[0], codes,
+            torch.tensor([1.5, 3.0]), JudgeSearch(1.0, fine),
+        )["by the judge"]
+        assert cell.alpha.tolist() == expected
+        assert not cell.flipped.any()
+        assert cell.more.tolist() == cell.exact.tolist() == [True, True, True, False]
 
 
 # --- a run -----------------------------------------------------------------------------------
@@ -208,6 +230,8 @@ def test_no_edit_changes_nothing_and_real_targets_are_targets(finished):
         for reading in READINGS:
             cell = load_cell(key, reading, out)
             assert len(cell.alpha) == (33 if key.task == "1→2" else 40)
+            if reading == "by the judge":
+                assert (cell.alpha[~cell.more] == CONFIG.alpha_max).all()
             if key.method == "none":
                 assert not (cell.more | cell.exact).any()
                 assert cell.kept.all()
@@ -254,7 +278,8 @@ def test_a_finished_run_is_read_and_an_interrupted_one_goes_on(finished, tmp_pat
     times = {path: path.stat().st_mtime_ns for path in (again / "cells").iterdir()}
     measure_all(domain, CONFIG, again)
     redone = {path for path, time in times.items() if path.stat().st_mtime_ns != time}
-    assert redone == {CellKey("centroids", "3→4", 5).path(again, READINGS[0])}
+    key = CellKey("centroids", "3→4", 5)
+    assert redone == {key.path(again, reading) for reading in (READINGS[0], READINGS[2])}
     for key in keys():  # another run, and a resumed one, end in the same numbers
         for reading in READINGS:
             a, b = load_cell(key, reading, out), load_cell(key, reading, again)
@@ -268,24 +293,31 @@ def test_a_run_ends_in_a_table(finished):
     text = write_report(CONFIG, out).read_text()
     assert "1→2: 33 images (7 left out), 3→4: 40 images (0 left out)" in text
     rows = json.loads((out / "table2.json").read_text())
-    assert len(rows) == 2 * 2 * 3
+    assert len(rows) == 3 * 2 * 3
     none = [row for row in rows if row["method"] == "none"]
     assert {row["kept"]["mean"] for row in none} == {None}  # nothing changed, nothing to keep
-    figure = draw_examples(ToyDomain(miscounted=7), CONFIG, out)
-    page = write_digits_page(out, figure).read_text()
-    assert page.count("src=") == page.count('src="data:image/') == 1
-    assert page.count("<table>") == 2
+    figures = {
+        reading: draw_examples(ToyDomain(miscounted=7), CONFIG, out, reading)
+        for reading in ("one for all", "by the judge")
+    }
+    assert [path.name for path in figures.values()] == ["fig6.png", "fig6_judge.png"]
+    page = write_digits_page(out, figures).read_text()
+    assert page.count("src=") == page.count('src="data:image/') == 2
+    assert page.count("<table>") == 3
     for row in none:
         assert f"<td>{row['task']}</td><td>no edit</td>" in page
     latex = (out / "table2.tex").read_text()
-    assert latex.count(r"\begin{tabular}") == 2
+    assert latex.count(r"\begin{tabular}") == 3
     assert "1$\\to$2 & class centroids &" in latex
 
 
 # --- the figure ------------------------------------------------------------------------------
 
 
-def test_the_figure_shows_what_was_measured(finished, monkeypatch):
+@pytest.mark.parametrize(
+    ("reading", "name"), [("one for all", "fig6.png"), ("by the judge", "fig6_judge.png")]
+)
+def test_the_figure_shows_what_was_measured(finished, monkeypatch, reading, name):
     domain, out = finished
     shown = []
     original = figures._column
@@ -295,8 +327,8 @@ def test_the_figure_shows_what_was_measured(finished, monkeypatch):
         original(rows, j, title, pixels, *arguments)
 
     monkeypatch.setattr(figures, "_column", watch)
-    path = draw_examples(domain, CONFIG, out)
-    assert path == out / "fig6.png"
+    path = draw_examples(domain, CONFIG, out, reading)
+    assert path == out / name
     height, width = matplotlib.image.imread(path).shape[:2]
     assert height > width / 2
     titles = ["input", "reconstruction", "class centroids", "nearest real target"]
@@ -308,7 +340,7 @@ def test_the_figure_shows_what_was_measured(finished, monkeypatch):
         greys = [grey for _, _, grey in shown[4 * block : 4 * block + 4]]
         np.testing.assert_allclose(greys[0], task.count / 4 - 0.5, atol=0.005)
         np.testing.assert_allclose(greys[1], w[rows, 0, 0].numpy() / 4 - 0.5, atol=0.005)
-        cell = load_cell(CellKey("centroids", task.name, 0), READINGS[0], out)
+        cell = load_cell(CellKey("centroids", task.name, 0), reading, out)
         folder = editor_folder("centroids", task.attribute, 0, out)
         step = METHODS["centroids"].load(folder, SPACE).map.bias[0, 0].item()
         moved = w[rows, 0, 0].numpy() + cell.alpha[:4] * step
