@@ -31,7 +31,7 @@ from lwedit.transport import (
     sample_weights,
     sinkhorn_divergence,
 )
-from lwedit.vocabulary import flatten_codes
+from lwedit.vocabulary import flatten_codes, unflatten_codes
 
 __all__ = ["Displacement", "Problem", "Sides", "Solution", "prepare"]
 
@@ -95,13 +95,21 @@ class Problem:
     config: LatentWassersteinConfig
     mask: Float[Tensor, "layers 1"]
 
-    def points(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n flat"]:
+    def points(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n moved"]:
         """Codes as L_edit sees them: without the layers that H may not move.
 
         Those would only blur the plan: a source code whose other layers resemble a target's is no
-        closer to it where it can move.
+        closer to it where it can move. They are left out rather than set to 0, because costs
+        take time for every coordinate.
         """
-        return flatten_codes(w * self.mask)
+        return _moved(w, self.mask)
+
+    def whole(self, v: Float[Tensor, "n moved"]) -> Float[Tensor, "n flat"]:
+        """Moves of `points` as moves of whole codes, 0 in the layers that stay."""
+        may = self.mask[:, 0].bool()
+        full = v.new_zeros(len(v), len(may), v.shape[1] // int(may.sum()))
+        full[:, may] = unflatten_codes(v, int(may.sum()))
+        return flatten_codes(full)
 
     def loss(
         self, sides: Sides, edited: Float[Tensor, "n_s layers dim"], fraction: float
@@ -173,9 +181,14 @@ def prepare(data: FitData, config: LatentWassersteinConfig, rng: Generator) -> P
             u = features(train.source)
         unit = blur_from_fraction(1.0, u, u, rng)
     mask = _mask(config.layers, data.train.space.layers).to(train.source.device)
-    x, y = flatten_codes(train.source * mask), flatten_codes(train.target * mask)
-    distance = blur_from_fraction(1.0, x, y, rng)
+    distance = blur_from_fraction(1.0, _moved(train.source, mask), _moved(train.target, mask), rng)
     return Problem(train, held_out, features, distance, unit, config, mask)
+
+
+def _moved(
+    w: Float[Tensor, "n layers dim"], mask: Float[Tensor, "layers 1"]
+) -> Float[Tensor, "n moved"]:
+    return flatten_codes(w[:, mask[:, 0].bool()])
 
 
 def _mask(layers: tuple[int, ...] | None, count: int) -> Float[Tensor, "layers 1"]:

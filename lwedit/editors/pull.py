@@ -1,6 +1,7 @@
 """The move that Latent Wasserstein's loss asks of every source code at present.
 
     delta_i = -dS/dx'_i / a_i     from the plans x' -> y and x' -> x' (`lwedit.transport.plans`)
+                                  between the layers that H may move, 0 in the others
 
 on all codes at once, with the potentials of the last call as a warm start: what both solvers
 without a step size (`solver_alternate`, `solver_residual`) regress their maps on.
@@ -59,9 +60,8 @@ class Pull:
             own_match=not config.leave_one_out, tolerance=_TOLERANCE,
         )
         self.potentials = step.potentials
-        if self.preservation is None:
-            return step.delta
-        return self.preservation.join(edited, step.delta)
+        delta = self.problem.whole(step.delta)
+        return delta if self.preservation is None else self.preservation.join(edited, delta)
 
 
 class _Preservation:

@@ -14,9 +14,10 @@ from lwedit.editors import (
     LatentWassersteinStar,
 )
 from lwedit.editors.objective import prepare
+from lwedit.editors.pull import Pull
 from lwedit.editors.solver_adam import _batches
 from lwedit.latents import LatentSet, Space
-from lwedit.transport import Moments, divergence, gaussian_map, sinkhorn_divergence
+from lwedit.transport import Moments, displacement, divergence, gaussian_map, sinkhorn_divergence
 
 CORE = LatentWassersteinConfig(lam=0.0)
 
@@ -207,6 +208,49 @@ def test_layers_that_stay_do_not_enter_the_plan():
 
     # Whatever the second layer is, the first is moved in the same way.
     torch.testing.assert_close(fitted(1.0).map.weight, fitted(30.0).map.weight)
+
+
+def in_layers(data, columns, layers):
+    """The same data, of whose coordinates these are kept and cut into layers."""
+    space = Space("h", "W+", layers, len(columns) // layers)
+    parts = [
+        LatentSet(part.w[:, 0, columns].reshape(len(part.w), layers, -1), part.y, part.attributes,
+                  space)
+        for part in (data.train, data.validation)
+    ]
+    return replace(data, train=parts[0], validation=parts[1])
+
+
+@pytest.mark.parametrize("shape", ["per_layer", "translation"])
+@pytest.mark.parametrize("solver", ["adam", "alternate"])
+def test_a_masked_fit_is_the_fit_of_codes_of_the_moved_layers_alone(solver, shape):
+    data, _ = fit_data(200, dim=6)
+    config = replace(CORE, solver=solver, shape=shape, blur=(0.3,), max_steps=20)
+    masked = LatentWasserstein.fit(
+        in_layers(data, [0, 1, 2, 3, 4, 5], 3), replace(config, layers=(0, 2))
+    ).map
+    alone = LatentWasserstein.fit(in_layers(data, [0, 1, 4, 5], 2), config).map
+    torch.testing.assert_close(masked.bias[[0, 2]], alone.bias, rtol=1e-4, atol=1e-4)
+    assert not masked.bias[1].any()
+    if shape == "per_layer":
+        torch.testing.assert_close(masked.weight[[0, 2]], alone.weight, rtol=1e-4, atol=1e-4)
+        assert not masked.weight[1].any()
+
+
+@pytest.mark.parametrize("layers", [None, (1,), (2, 0)])
+def test_leaving_layers_out_is_setting_them_to_zero(layers):
+    """Distances, hence plans and moves, are those between codes whose other layers are 0."""
+    data = in_layers(fit_data(60, dim=6)[0], [0, 1, 2, 3, 4, 5], 3)
+    config = replace(CORE, blur=(0.3,), layers=layers)
+    problem = prepare(data, config, torch.Generator().manual_seed(0))
+    train, mask = problem.train, torch.zeros(3, 1)
+    mask[list(layers or (0, 1, 2))] = 1
+    x, y = ((w * mask).flatten(1) for w in (train.source, train.target))
+    torch.testing.assert_close(problem.whole(problem.points(train.source)), x, rtol=0, atol=0)
+    eps = (0.3 * problem.distance) ** 2
+    step = displacement(x, y, eps, train.a, train.b, own_match=False, tolerance=1e-3)
+    found = Pull(problem, 0.3, 3, torch.Generator().manual_seed(0))(train.source)
+    torch.testing.assert_close(found, step.delta, rtol=1e-4, atol=1e-4)
 
 
 def test_attributes_that_never_vary_are_not_preserved():
