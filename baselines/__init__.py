@@ -15,6 +15,7 @@ from baselines.latent_transformer import (
 from lwedit.editors import (
     Editor,
     LatentWasserstein,
+    LatentWassersteinCells,
     LatentWassersteinMlp,
     LatentWassersteinStar,
 )
@@ -43,6 +44,7 @@ METHODS: dict[str, type[Editor]] = {
         LatentWassersteinStar,
         LatentWasserstein,
         LatentWassersteinMlp,
+        LatentWassersteinCells,
         Nearest,
     )
 }

@@ -45,6 +45,7 @@ class RunConfig:
             map of its own for every cell learns the noise of the plans: where it had added a
             fourth digit to 99 % of the validation images it kept all digits of .37-.43 of them,
             with one rule .50-.56.
+        lw_codes: Most training codes of each side; there are some 5,600 of each count.
         classifier_hidden: Hidden widths of the latent classifier.
         classifier_epochs: Its passes over the codes; LT has 20.
         classifier_lr: Its step size; LT has 1e-4.
@@ -76,6 +77,7 @@ class RunConfig:
     lw_rounds: int = 2
     lw_ridge: tuple[float, ...] = (1e-2,)
     lw_grid: int = 4
+    lw_codes: int = 6_000
     classifier_hidden: tuple[int, ...] = (512, 256)
     classifier_epochs: int = 8
     classifier_lr: float = 1e-3

@@ -29,9 +29,7 @@ from lwedit.classifier import LatentClassifier
 from lwedit.editors import (
     Editor,
     FitData,
-    LatentWasserstein,
     LatentWassersteinConfig,
-    LatentWassersteinMlp,
 )
 from lwedit.latents import LatentSet
 from lwedit.metrics.collapse import collapse
@@ -87,8 +85,7 @@ def fit_variant(variant: Variant, data: FitData, bench: Bench, preset: AblationP
         names = [name for name in bench.group_by if name != data.attribute]
         settings["group_by"] = tuple(names)
     config = LatentWassersteinConfig(**settings)
-    method = LatentWassersteinMlp if variant.method == "lw_mlp" else LatentWasserstein
-    return method.fit(data, config)
+    return METHODS[variant.method].fit(data, config)
 
 
 def equal_strength(

@@ -97,4 +97,7 @@ def variants_of(domain: str) -> dict[str, Variant]:
         }
     rows = {name: Variant("floor", name, {}) for name in FLOORS}
     rows |= {name: Variant(what, "lw", changes) for name, (what, changes) in lw.items()}
-    return rows | {"residual network": Variant("non-affine", "lw_mlp", {})}
+    return rows | {
+        "residual network": Variant("non-affine", "lw_mlp", {}),
+        "network over cells": Variant("non-affine", "lw_cells", {}),
+    }

@@ -10,6 +10,7 @@ from lwedit.editors import (
     Editor,
     FitData,
     LatentWasserstein,
+    LatentWassersteinCells,
     LatentWassersteinConfig,
     LatentWassersteinMlp,
 )
@@ -17,6 +18,7 @@ from lwedit.editors import (
 __all__ = ["CEILING", "fit_editor", "load_method", "methods_of", "registry", "seeds_of"]
 
 *_FLOORS, CEILING = FLOORS
+_LATENT_WASSERSTEIN = (LatentWasserstein, LatentWassersteinMlp, LatentWassersteinCells)
 
 
 def load_method(place: str) -> type[Editor]:
@@ -74,7 +76,7 @@ def seeds_of(method: str, config: AttributeConfig) -> tuple[int, ...]:
 
 def fit_editor(method: type[Editor], data: FitData, config: AttributeConfig) -> Editor:
     """Learn one edit with the settings of the run."""
-    if issubclass(method, LatentWasserstein | LatentWassersteinMlp):
+    if issubclass(method, _LATENT_WASSERSTEIN):
         return method.fit(data, LatentWassersteinConfig(
             solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds
         ))

@@ -2,9 +2,11 @@
 
 from lwedit.editors.affine import AffineEditor, AffineMap, Shape
 from lwedit.editors.base import Editor, FitData
-from lwedit.editors.config import LatentWassersteinConfig, ResidualConfig
+from lwedit.editors.cells import CellEditor, CellMap
+from lwedit.editors.config import CellConfig, LatentWassersteinConfig, ResidualConfig
 from lwedit.editors.latent_wasserstein import (
     LatentWasserstein,
+    LatentWassersteinCells,
     LatentWassersteinMlp,
     LatentWassersteinStar,
 )
@@ -13,9 +15,13 @@ from lwedit.editors.residual import ResidualEditor, ResidualMap
 __all__ = [
     "AffineEditor",
     "AffineMap",
+    "CellConfig",
+    "CellEditor",
+    "CellMap",
     "Editor",
     "FitData",
     "LatentWasserstein",
+    "LatentWassersteinCells",
     "LatentWassersteinConfig",
     "LatentWassersteinMlp",
     "LatentWassersteinStar",

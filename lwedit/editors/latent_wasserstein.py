@@ -5,7 +5,8 @@ Space of GANs". H minimises L_edit + lambda L_pres (`lwedit.editors.objective`);
 H(w) adds the attribute for alpha > 0. LW(*) is the core method, lambda = 0, which never looks
 at a classifier.
 
-`LatentWassersteinMlp` drops the paper's restriction to affine maps and keeps its loss.
+`LatentWassersteinMlp` and `LatentWassersteinCells` drop the paper's restriction to affine maps and
+keep its loss.
 
 Two solvers of the same loss: `solver_adam`, the paper's, and `solver_alternate`, the default
 here because the noise of mini-batches shrinks codes to their mean. On Gaussians both must find
@@ -19,14 +20,21 @@ import torch
 
 from lwedit.editors.affine import AffineEditor
 from lwedit.editors.base import FitData
-from lwedit.editors.config import LatentWassersteinConfig, ResidualConfig
+from lwedit.editors.cells import CellEditor
+from lwedit.editors.config import CellConfig, LatentWassersteinConfig, ResidualConfig
 from lwedit.editors.objective import Solution, prepare
 from lwedit.editors.residual import ResidualEditor
 from lwedit.editors.solver_adam import solve_adam
 from lwedit.editors.solver_alternate import solve_alternate
+from lwedit.editors.solver_cells import CellSolution, solve_cells
 from lwedit.editors.solver_residual import ResidualSolution, solve_residual
 
-__all__ = ["LatentWasserstein", "LatentWassersteinMlp", "LatentWassersteinStar"]
+__all__ = [
+    "LatentWasserstein",
+    "LatentWassersteinCells",
+    "LatentWassersteinMlp",
+    "LatentWassersteinStar",
+]
 
 _SOLVERS = {"adam": solve_adam, "alternate": solve_alternate}
 
@@ -129,6 +137,48 @@ class LatentWassersteinMlp(ResidualEditor):
         problem = prepare(data, config, rng)
         residual = ResidualConfig() if residual is None else residual
         solution = solve_residual(problem, residual, rng, progress=progress)
+        editor = cls(data.attribute, data.train.space, solution.map)
+        editor.solution = solution
+        return editor
+
+
+class LatentWassersteinCells(CellEditor):
+    """LW whose displacement is a network over the cells of a code (`lwedit.editors.cells`).
+
+    Attributes:
+        solution: What the solver found and its held-out loss; None for a loaded editor.
+    """
+
+    method: ClassVar[str] = "lw_cells"
+    solution: CellSolution | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        data: FitData,
+        config: LatentWassersteinConfig | None = None,
+        cells: CellConfig | None = None,
+        *,
+        progress: bool = False,
+    ) -> "LatentWassersteinCells":
+        """Learn the edit.
+
+        Args:
+            data: Codes, labels and the latent classifier (used where lambda > 0).
+            config: Settings of the loss; `grid` cells along a side, one cell if None.
+            cells: Settings of the network.
+            progress: Show a bar.
+
+        Raises:
+            ValueError: If the codes have one label only, or the settings do not suit them.
+        """
+        config = LatentWassersteinConfig() if config is None else config
+        if config.solver != "alternate":
+            raise ValueError(f"solver must be 'alternate' for a network, got {config.solver!r}.")
+        rng = torch.Generator().manual_seed(data.seed)
+        problem = prepare(data, config, rng)
+        solution = solve_cells(problem, CellConfig() if cells is None else cells, rng,
+                               progress=progress)
         editor = cls(data.attribute, data.train.space, solution.map)
         editor.solution = solution
         return editor
