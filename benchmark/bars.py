@@ -53,9 +53,10 @@ def bars(root: Path) -> Iterator[Bar]:
                   _worst(results, task, "one for all", "actual"))
         yield Bar(f"LW digits kept {task}, among images that changed, worst seed", 0.80,
                   _worst(results, task, "one for all", "kept"))
-    for task in ("1→2", "2→3", "3→4"):
-        yield Bar(f"LW digits kept {task}, least strength at which the judge sees n+1, worst seed",
-                  0.80, _worst(results, task, "by the judge", "kept"))
+    for method, name in (("lw", "LW"), ("lw_cells", "LW over cells")):
+        for task in ("1→2", "2→3", "3→4"):
+            yield Bar(f"{name} digits kept {task}, least strength at which the judge sees n+1, "
+                      "worst seed", 0.80, _worst(results, task, "by the judge", "kept", method))
     speed = _json(root / "results" / "speed" / "speed.json")
     yield from _speed(speed)
     faces = _json(root / "assets" / "faces" / "judges" / "judges.json")
@@ -63,11 +64,11 @@ def bars(root: Path) -> Iterator[Bar]:
 
 
 def _worst(
-    results: list[dict[str, str]], task: str, reading: str, column: str
+    results: list[dict[str, str]], task: str, reading: str, column: str, method: str = "lw"
 ) -> float | None:
-    """The least of LW's seeds; where nothing was counted it is 0, without rows None."""
+    """The least of a method's seeds; where nothing was counted it is 0, without rows None."""
     mine = [row[column] for row in results
-            if (row["method"], row["task"], row["reading"]) == ("lw", task, reading)]
+            if (row["method"], row["task"], row["reading"]) == (method, task, reading)]
     return min((float(value or 0) for value in mine), default=None)
 
 

@@ -33,6 +33,7 @@ from lwedit.editors import Editor
 from lwedit.vocabulary import flatten_codes
 
 __all__ = [
+    "BY_JUDGE",
     "READINGS",
     "Cell",
     "JudgeSearch",
@@ -46,7 +47,8 @@ __all__ = [
 ]
 
 _LATENT = ("one for all", "per image")  # decided by the latent classifier
-READINGS = (*_LATENT, "by the judge")
+BY_JUDGE = "by the judge"
+READINGS = (*_LATENT, BY_JUDGE)
 
 
 class JudgeSearch(NamedTuple):
@@ -227,7 +229,7 @@ def choose_alphas(
     verdicts = torch.stack([classifier(editor.edit(codes.w, a.item()))[:, k] > 0 for a in alphas])
     chosen = {reading: select_alpha(verdicts.cpu(), alphas, reading) for reading in _LATENT}
     by_judge = alphas_by_judge(editor, domain, task, codes, alphas[-1].item(), *search)
-    return chosen | {"by the judge": by_judge}
+    return chosen | {BY_JUDGE: by_judge}
 
 
 @torch.no_grad()

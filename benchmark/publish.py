@@ -1,7 +1,7 @@
 """Results that stand in the repository: copies of a run's tables and figures, and README's table.
 
-Nothing is retyped: the text between the two markers in README.md is the first table of table2.md
-with its legend, and fig6.png is the run's.
+Nothing is retyped: between the two markers in README.md stand two tables of table2.md, that for the
+paper's strength and that for the least one at which the judge sees a digit more, and their figures.
 """
 
 import shutil
@@ -11,6 +11,7 @@ __all__ = ["publish", "replace_between"]
 
 _FILES = ("config.json", "facts.json", "results.csv", "table2.md", "table2.csv", "table2.json",
           "fig6.png", "fig6.pdf", "fig6_judge.png", "fig6_judge.pdf", "table2.tex", "times.json")
+_SHOWN = {"alpha: one for all": "fig6.png", "alpha: by the judge": "fig6_judge.png"}
 
 
 def publish(out: Path, root: Path) -> None:
@@ -24,9 +25,14 @@ def publish(out: Path, root: Path) -> None:
         ValueError: If README.md has lost its markers.
         FileNotFoundError: If the run is not finished.
     """
-    _, first, *_, legend = (out / "table2.md").read_text().split("\n## ")
-    legend = legend.partition("\n")[2].strip()
-    text = f"### {first.strip()}\n\n{legend}\n\n![Fig. 6](results/digits/fig6.png)"
+    sections = dict(
+        part.split("\n", 1) for part in (out / "table2.md").read_text().split("\n## ")[1:]
+    )
+    text = "\n\n".join([
+        *(f"### {name}\n\n{sections[name].strip()}" for name in _SHOWN),
+        sections["How to read it"].strip(),
+        *(f"![Fig. 6, {name}](results/digits/{file})" for name, file in _SHOWN.items()),
+    ])
     _split(root / "README.md", "results")  # before anything is written
     folder = root / "results" / "digits"
     folder.mkdir(parents=True, exist_ok=True)

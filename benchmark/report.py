@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark.bootstrap import Interval, bootstrap_mean
 from benchmark.differences import Difference, differences, to_markdown
-from benchmark.measure import READINGS, Cell, counted
+from benchmark.measure import BY_JUDGE, READINGS, Cell, counted
 from benchmark.paper import TABLE_2
 from benchmark.presets import RunConfig
 from benchmark.stages import CellKey, load_cell, methods_of, seeds_of
@@ -62,7 +62,7 @@ def write_report(config: RunConfig, out: Path) -> Path:
     rows = [
         {"reading": reading, "task": task, "method": method}
         | _summary(seeds, reading, config.bootstrap, rng)
-        | {"paper": TABLE_2.get(method, {}).get(task)}
+        | {"paper": None if reading == BY_JUDGE else TABLE_2.get(method, {}).get(task)}
         for (method, task, reading), seeds in cells.items()
     ]
     plain = [{name: _plain(value) for name, value in row.items()} for row in rows]

@@ -66,7 +66,9 @@ def main(arguments: list[str] | None = None) -> None:
     settings = DuelSettings(args.codes, threads=args.threads, budget=args.budget)
     report = _held(args.out / "bars.json")
     if "duels" in args.parts or not report.get("settings"):
-        report["settings"] = asdict(settings)  # of the duels on the page
+        if report.get("settings") != json.loads(json.dumps(asdict(settings))):
+            report["duels"] = []  # of other settings; the page shows those of one
+        report["settings"] = asdict(settings)
     before = os.getloadavg()[0]
     for part in args.parts:
         for measured in _measure(part, settings, args):

@@ -1,6 +1,9 @@
 """The measurements of transport as one report: bars with verdicts, then the tables behind them."""
 
+from itertools import product
 from typing import Any
+
+from benchmark.report import LABELS
 
 __all__ = ["bars_of", "to_markdown"]
 
@@ -48,10 +51,16 @@ def bars_of(report: dict[str, Any]) -> list[dict[str, Any]]:
 def _own_spread(report: dict[str, Any], edited: list[dict[str, Any]]) -> float:
     """The smallest spread, where codes that lie tighter before the edit are the measure."""
     before = {
-        (row["domain"], row["edit"], row["lam"]): min(1.0, row["spread"])
+        (_label(row), row["edit"], row["lam"]): min(1.0, row["spread"])
         for row in report["soundness"] if not row["by"]
     }
-    return min(row["spread"] / before[row["domain"], row["edit"], row["lam"]] for row in edited)
+    return min(row["spread"] / before[_label(row), row["edit"], row["lam"]] for row in edited)
+
+
+def _label(row: dict[str, Any]) -> str:
+    """The domain, with the method where it is not LW with an affine map."""
+    method = row.get("method", "lw")
+    return row["domain"] if method == "lw" else f"{row['domain']}, {LABELS[method]}"
 
 
 def _ranges(report: dict[str, Any]) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -59,7 +68,7 @@ def _ranges(report: dict[str, Any]) -> dict[tuple[str, str], list[dict[str, Any]
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in report["soundness"]:
         if row["by"]:
-            found.setdefault((row["domain"], row["by"]), []).append(row)
+            found.setdefault((_label(row), row["by"]), []).append(row)
     return dict(sorted(found.items(), key=lambda item: item[0][1] != "judge"))
 
 
@@ -138,7 +147,7 @@ def to_markdown(report: dict[str, Any]) -> str:
         "those of one digit do (alpha 0), have a spread below .9 before any edit.\n",
         _table(["domain", "edit", "λ", "d", "times d", "alpha", "latent change", "spread",
                 "distance", ""],
-               [[row["domain"], row["edit"], f"{row['lam']:g}", row["by"] or "–",
+               [[_label(row), row["edit"], f"{row['lam']:g}", row["by"] or "–",
                  f"{row['times']:g}", f"{row['alpha']:.3g}", f"{row['flipped']:.2f}",
                  f"{row['spread']:.3f}", f"{row['distance']:.3f}", _verdict(row)]
                 for row in report["soundness"]]),
@@ -155,7 +164,10 @@ def to_markdown(report: dict[str, Any]) -> str:
 
 def _duel_rows(duel: dict[str, Any], settings: dict[str, Any]) -> list[list[Any]]:
     names = ["alternate"]
-    names += [f"adam, batch {batch or 'min(n_s, n_t)'}" for batch in settings["batches"]]
+    names += [
+        f"adam, batch {batch or 'min(n_s, n_t)'}, {'early' if stopping else 'no early'} stopping"
+        for batch, stopping in product(settings["batches"], settings["stopping"])
+    ]
     fits = [duel["alternate"], *duel["adam"]]
     peaks = [duel["alternate_gigabytes"], *duel["adam_gigabytes"]]
     rows = []

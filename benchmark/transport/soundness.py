@@ -9,7 +9,8 @@ meanings stand side by side:
 
 For each, d, 1.5 d and 2 d are looked at, and the first multiple of d is found at which edited codes
 are farther from real ones than the 10 % allow. Editors have the settings of the benchmark's own
-runs of a domain, and lambda 0 and 1. Beside each stands alpha = 0: codes of the source class that
+runs of a domain, and lambda 0 and 1; on digits LW over cells, lambda 0, stands beside the affine
+ones. Beside each stands alpha = 0: codes of the source class that
 lie tighter than the target's to begin with are no collapse of the edit.
 """
 
@@ -27,7 +28,13 @@ from benchmark.attributes.strengths import find_d
 from benchmark.presets import RunConfig
 from benchmark.transport.sources import attribute_data, classifier_of, digits_data, of_count
 from lwedit.domains import AttributeDomain, DigitsDomain
-from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
+from lwedit.editors import (
+    Editor,
+    FitData,
+    LatentWasserstein,
+    LatentWassersteinCells,
+    LatentWassersteinConfig,
+)
 from lwedit.metrics.collapse import Collapse, collapse
 
 __all__ = ["SHARES", "Soundness", "attributes_soundness", "digits_soundness", "leaves_at"]
@@ -56,6 +63,7 @@ class Soundness(NamedTuple):
         leaves: The multiple of this d at which the edit leaves the data, None where it does not up
             to 4.
         found: Spread and distance.
+        method: Whose edit, a name of `baselines.METHODS`.
     """
 
     domain: str
@@ -68,6 +76,7 @@ class Soundness(NamedTuple):
     flipped: float
     leaves: float | None
     found: Collapse
+    method: str = "lw"
 
 
 class _Edit(NamedTuple):
@@ -134,13 +143,15 @@ def _attribute_edits(domain: AttributeDomain, attributes: tuple[str, ...]) -> It
 
 
 def _rows(domain: str, count: int, edits: Iterator[_Edit]) -> list[Soundness]:
-    rows, settings = [], BASES["digits" if domain == "digits" else "faces"]
-    with tqdm(total=count * len(_LAMBDAS), desc=f"soundness of {domain}", unit="fit") as bar:
+    digits = domain == "digits"
+    rows, settings = [], BASES["digits" if digits else "faces"]
+    fits = [(LatentWasserstein, lam) for lam in _LAMBDAS]
+    fits += [(LatentWassersteinCells, 0.0)] if digits else []
+    with tqdm(total=count * len(fits), desc=f"soundness of {domain}", unit="fit") as bar:
         for edit in edits:
-            for lam in _LAMBDAS:
+            for method, lam in fits:
                 config = LatentWassersteinConfig(**{**settings, "lam": lam})
-                editor = LatentWasserstein.fit(edit.data, config)
-                rows += _of_editor(domain, edit, lam, editor)
+                rows += _of_editor(domain, edit, lam, method.fit(edit.data, config))
                 bar.update()
     return rows
 
@@ -156,7 +167,8 @@ def _of_editor(domain: str, edit: _Edit, lam: float, editor: Editor) -> Iterator
     def row(by: str, times: float, d: float, reached: bool, leaves: float | None) -> Soundness:
         w = editor.edit(edit.source, times * d)
         return Soundness(domain, edit.name, lam, by, times, times * d, reached,
-                         latent(w).float().mean().item(), leaves, collapse(w, edit.target))
+                         latent(w).float().mean().item(), leaves, collapse(w, edit.target),
+                         editor.method)
 
     yield row("", 0.0, 0.0, True, None)
     asked = {"judge": (edit.judge, edit.judged), "latent": (latent, edit.source)}

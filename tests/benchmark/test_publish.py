@@ -16,7 +16,8 @@ def run(tmp_path):
     root.mkdir()
     for name in (*FILES, "classifier_0.json", "classifier_1.json"):
         (out / name).write_bytes(name.encode() * 3)
-    sections = ["# Table 2: a title\n", "one reading\n\n| a | b |\n", "another\n\n| c |\n",
+    sections = ["# Table 2: a title\n", "alpha: one for all\n\n| a | b |\n",
+                "alpha: per image\n\n| c |\n", "alpha: by the judge\n\n| d |\n",
                 "How to read it\n\nLegend.\n"]
     (out / "table2.md").write_text("\n## ".join(sections))
     (root / "README.md").write_text(BEFORE)
@@ -37,9 +38,11 @@ def test_the_table_takes_the_place_between_the_markers(run):
         head, _, rest = (root / "README.md").read_text().partition("<!-- results -->\n")
         text, _, tail = rest.partition("<!-- /results -->")
         assert (head, tail) == ("# lwedit\n\nWords.\n\n", "\n\nMore words.\n")
-        table, picture = text.split("\n\n![")
-        assert table.split("\n") == ["### one reading", "", "| a | b |", "", "Legend."]
-        assert picture == "Fig. 6](results/digits/fig6.png)\n"
+        table, *pictures = text.split("\n\n![")
+        assert table.split("\n\n") == [
+            "### alpha: one for all", "| a | b |", "### alpha: by the judge", "| d |", "Legend."]
+        assert pictures == ["Fig. 6, alpha: one for all](results/digits/fig6.png)",
+                            "Fig. 6, alpha: by the judge](results/digits/fig6_judge.png)\n"]
     assert not list(root.glob("*.tmp"))
 
 

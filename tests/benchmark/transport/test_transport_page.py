@@ -7,7 +7,8 @@ from benchmark.transport_bars import _merged
 
 MACHINE = {"torch": "2", "threads": 2, "cpu": "c", "cores": 2, "load_before": 1.0,
            "load_after": 1.0}
-SETTINGS = {"threads": 2, "blur": 0.3, "budget": 20.0, "batches": [512]}
+SETTINGS = {"threads": 2, "blur": 0.3, "budget": 20.0, "batches": [512],
+            "stopping": [True]}
 
 
 def fit(loss, seconds, reached, stopped):
@@ -69,6 +70,17 @@ def test_the_ratio_counts_seconds_to_the_same_loss(adam, met, shown):
 def test_held_out_loss_is_compared_with_the_best_of_adam():
     assert verdict(bars_of(report(fit(1.9, 9.0, 9.0, True))), "held-out divergence of")[0] is False
     assert verdict(bars_of(report(fit(2.0, 9.0, 9.0, True))), "held-out divergence of")[0] is True
+
+
+def test_an_edit_that_is_not_affine_has_bars_of_its_own():
+    made = report(fit(2.5, 50.0, None, True))
+    other = [row | {"method": "lw_cells", "distance": row["distance"] + 0.02}
+             for row in made["soundness"]]
+    rows = bars_of(made | {"soundness": made["soundness"] + other})
+    assert verdict(rows, "toy, largest distance to real target codes in [d, 2d], d: half") == (
+        True, "1.05")
+    assert verdict(rows, "toy, LW over cells, largest distance to real target codes in [d, 2d], "
+                         "d: half") == (True, "1.07")
 
 
 def test_a_domain_says_which_edit_leaves_the_data_first_and_when():
