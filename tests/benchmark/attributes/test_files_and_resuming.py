@@ -93,8 +93,11 @@ def test_a_run_stopped_by_ctrl_c_and_then_killed_goes_on_to_the_same_bytes(tmp_p
                 "--workers", "1", "--out", str(tmp_path / out)]
 
     def stopped(how, when):
-        process = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, text=True)
+        # A shell that starts tests in the background has them, and what they start, ignore Ctrl-C.
+        process = subprocess.Popen(
+            command("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         deadline = time.monotonic() + 240
         while not list((tmp_path / "killed").glob(when)) and time.monotonic() < deadline:
             time.sleep(0.02)
