@@ -10,6 +10,7 @@ from benchmark.command import do_stages, resumed, stages_of, with_options
 from benchmark.digits_page import write_digits_page
 from benchmark.figures import draw_examples
 from benchmark.folder import open_run
+from benchmark.measure import BY_JUDGE, READINGS
 from benchmark.presets import PRESETS, RunConfig
 from benchmark.publish import publish
 from benchmark.report import write_report
@@ -20,7 +21,7 @@ from lwedit.domains import DigitsDomain
 
 __all__ = ["run_digits"]
 
-_DRAWN = ("one for all", "by the judge")  # readings with a Fig. 6
+_DRAWN = (READINGS[0], BY_JUDGE)  # with a Fig. 6 each
 
 
 def run_digits(args: argparse.Namespace, root: Path) -> int:

@@ -26,11 +26,7 @@ from benchmark.ablate.variants import BASES, FLOORS, AblationPreset, Variant
 from benchmark.bootstrap import bootstrap_mean
 from benchmark.files import read_json, write_json
 from lwedit.classifier import LatentClassifier
-from lwedit.editors import (
-    Editor,
-    FitData,
-    LatentWassersteinConfig,
-)
+from lwedit.editors import Editor, FitData, LatentWassersteinConfig
 from lwedit.latents import LatentSet
 from lwedit.metrics.collapse import collapse
 

@@ -22,7 +22,7 @@ from lwedit.editors.affine import AffineEditor
 from lwedit.editors.base import FitData
 from lwedit.editors.cells import CellEditor
 from lwedit.editors.config import CellConfig, LatentWassersteinConfig, ResidualConfig
-from lwedit.editors.objective import Solution, prepare
+from lwedit.editors.objective import Problem, Solution, prepare
 from lwedit.editors.residual import ResidualEditor
 from lwedit.editors.solver_adam import solve_adam
 from lwedit.editors.solver_alternate import solve_alternate
@@ -130,11 +130,7 @@ class LatentWassersteinMlp(ResidualEditor):
         Raises:
             ValueError: If the codes have one label only, or the settings do not suit them.
         """
-        config = LatentWassersteinConfig() if config is None else config
-        if config.solver != "alternate":
-            raise ValueError(f"solver must be 'alternate' for a network, got {config.solver!r}.")
-        rng = torch.Generator().manual_seed(data.seed)
-        problem = prepare(data, config, rng)
+        problem, rng = _for_network(data, config)
         residual = ResidualConfig() if residual is None else residual
         solution = solve_residual(problem, residual, rng, progress=progress)
         editor = cls(data.attribute, data.train.space, solution.map)
@@ -172,13 +168,20 @@ class LatentWassersteinCells(CellEditor):
         Raises:
             ValueError: If the codes have one label only, or the settings do not suit them.
         """
-        config = LatentWassersteinConfig() if config is None else config
-        if config.solver != "alternate":
-            raise ValueError(f"solver must be 'alternate' for a network, got {config.solver!r}.")
-        rng = torch.Generator().manual_seed(data.seed)
-        problem = prepare(data, config, rng)
+        problem, rng = _for_network(data, config)
         solution = solve_cells(problem, CellConfig() if cells is None else cells, rng,
                                progress=progress)
         editor = cls(data.attribute, data.train.space, solution.map)
         editor.solution = solution
         return editor
+
+
+def _for_network(
+    data: FitData, config: LatentWassersteinConfig | None
+) -> tuple[Problem, torch.Generator]:
+    """What both networks are fitted to, and the source of everything random in the fit."""
+    config = LatentWassersteinConfig() if config is None else config
+    if config.solver != "alternate":
+        raise ValueError(f"solver must be 'alternate' for a network, got {config.solver!r}.")
+    rng = torch.Generator().manual_seed(data.seed)
+    return prepare(data, config, rng), rng
