@@ -51,7 +51,7 @@ class Variant:
         changes: Fields of `LatentWassersteinConfig`, empty for floors.
     """
 
-    what: Literal["floor", "base", "blur", "debiasing", "weights", "shape", "layers", "solver",
+    what: Literal["floor", "base", "blur", "debiasing", "weights", "slope", "shape", "layers", "solver",
                   "batch", "lambda", "outputs", "stopping", "non-affine"]
     method: str
     changes: dict[str, Any]
@@ -61,7 +61,7 @@ class Variant:
 BASES: dict[str, dict[str, Any]] = {
     "digits": {"lam": 0.0, "blur": (0.15,), "blur_held_out": 0.3, "layers": (0, 1, 2),
                "ridge": (1e-2,), "rounds": 2, "grid": 4},
-    "faces": {"lam": 0.0, "blur": (0.3,), "blur_held_out": 0.3},
+    "faces": {"lam": 0.0, "blur": (0.3,), "blur_held_out": 0.3, "line": True},
 }
 FLOORS = ("centroids", "gaussian_ot")
 
@@ -77,6 +77,8 @@ def variants_of(domain: str) -> dict[str, Variant]:
         "own matches kept": ("debiasing", {"leave_one_out": False}),
         "weights as the prose": ("weights", {"weights": "prose"}),
         "weights as printed": ("weights", {"weights": "printed"}),
+        "slope of the plan" if BASES[domain].get("line") else "slope of the line":
+            ("slope", {"line": not BASES[domain].get("line", False)}),
         "translation": ("shape", {"shape": "translation", "grid": None}),
         "low rank 64": ("shape", {"shape": "low_rank", "rank": 64, "grid": None}),
         "lambda .1": ("lambda", {"lam": 0.1}),

@@ -77,7 +77,9 @@ def seeds_of(method: str, config: AttributeConfig) -> tuple[int, ...]:
 def fit_editor(method: type[Editor], data: FitData, config: AttributeConfig) -> Editor:
     """Learn one edit with the settings of the run."""
     if issubclass(method, _LATENT_WASSERSTEIN):
+        affine = issubclass(method, LatentWasserstein)
         return method.fit(data, LatentWassersteinConfig(
-            solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds
+            solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds,
+            lam=config.lw_lam, line=config.lw_line, back=config.lw_back if affine else "map",
         ))
     return method.fit(data)

@@ -41,6 +41,10 @@ class AttributeConfig:
         lw_solver: Solver of LW and LW(*), "alternate" or "adam" (the paper's).
         lw_blur: Blurs among which held-out codes choose, see `LatentWassersteinConfig`.
         lw_rounds: Most rounds of `alternate`.
+        lw_lam: lambda of LW. The paper has 1, for logits of another classifier.
+        lw_line: Whether `alternate` knows how far codes draw together along the line through the
+            means, see `LatentWassersteinConfig`.
+        lw_back: What LW and LW(*) run backwards to remove an attribute, see there.
         bootstrap: Resamples behind each interval.
         device: "cpu", or "cuda" where there is one.
         batch: Images drawn and seen at a time.
@@ -69,6 +73,9 @@ class AttributeConfig:
     lw_solver: Literal["alternate", "adam"] = "alternate"
     lw_blur: tuple[float, ...] = (0.3,)
     lw_rounds: int = 4
+    lw_lam: float = 0.7
+    lw_line: bool = True
+    lw_back: Literal["map", "mean"] = "mean"
     bootstrap: int = 1_000
     device: str = "cpu"
     batch: int = 100
@@ -111,8 +118,9 @@ _OF_DOMAIN: dict[tuple[str, str], dict[str, Any]] = {
     ("smoke", "toy"): {"editor_codes": 1_500, "test_images": 100, "calibration": 60},
     ("default", "toy"): {"test_images": 250, "calibration": 120},
     # Ten attributes, two directions: 20 edits, 3,000 faces in all, each drawn at 10 to 14
-    # strengths for every method and seed. More faces an edit are hours on two cores.
-    ("paper", "faces"): {"test_images": 150, "calibration": 100},
+    # strengths for every method and seed. More faces an edit are hours on two cores. Editors
+    # learn from all codes that the latent classifier learns from, as in the paper.
+    ("paper", "faces"): {"test_images": 150, "calibration": 100, "editor_codes": 27_000},
     **{(name, "codes"): {"pictured": 0} for name in _CHANGES},  # nothing to look at
 }
 PRESETS: dict[str, dict[str, Any]] = {

@@ -7,6 +7,7 @@ from benchmark.report import LABELS
 __all__ = ["bars_of", "to_markdown"]
 
 _D_OF = {"judge": "d: half change by the judge", "latent": "d: .9 change by the classifier"}
+_VARIANTS = {"lw_layer0": "LW, layer 0 only", "lw_cells": LABELS["lw_cells"]}
 _GOALS = {"seconds": 60.0, "gigabytes": 4.0, "ratio": 20.0, "percent": 0.01, "map": 0.05}
 
 
@@ -60,7 +61,7 @@ def _own_spread(report: dict[str, Any], edited: list[dict[str, Any]]) -> float:
 def _label(row: dict[str, Any]) -> str:
     """The domain, with the method where it is not LW with an affine map."""
     method = row.get("method", "lw")
-    return row["domain"] if method == "lw" else f"{row['domain']}, {LABELS[method]}"
+    return row["domain"] if method == "lw" else f"{row['domain']}, {_VARIANTS[method]}"
 
 
 def _ranges(report: dict[str, Any]) -> dict[tuple[str, str], list[dict[str, Any]]]:

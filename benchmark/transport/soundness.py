@@ -9,13 +9,14 @@ meanings stand side by side:
 
 For each, d, 1.5 d and 2 d are looked at, and the first multiple of d is found at which edited codes
 are farther from real ones than the 10 % allow. Editors have the settings of the benchmark's own
-runs of a domain, and lambda 0 and 1; on digits LW over cells, lambda 0, stands beside the affine
-ones. Beside each stands alpha = 0: codes of the source class that
+runs of a domain, and lambda 0 and 1. On digits two others stand beside them: LW that may move
+layer 0 only, which is what the generator draws digits from (`benchmark/ablation.py`), and LW over
+cells, lambda 0. Beside each stands alpha = 0: codes of the source class that
 lie tighter than the target's to begin with are no collapse of the edit.
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -45,6 +46,12 @@ _FURTHEST, _STEP = 4.0, 0.1  # multiples of d at which an edit may leave the dat
 _CODES = 500  # held-out codes of each side
 _DRAWN = 100  # of those, how many the judge sees
 _LAMBDAS = (0.0, 1.0)
+# What is fitted and what it changes of the benchmark's settings.
+_VARIANTS: dict[str, tuple[type[LatentWasserstein | LatentWassersteinCells], dict[str, Any]]] = {
+    "lw": (LatentWasserstein, {}),
+    "lw_layer0": (LatentWasserstein, {"layers": (0,)}),
+    "lw_cells": (LatentWassersteinCells, {}),
+}
 Verdict = Callable[[Tensor], Tensor]  # codes -> whether each has the attribute
 
 
@@ -63,7 +70,7 @@ class Soundness(NamedTuple):
         leaves: The multiple of this d at which the edit leaves the data, None where it does not up
             to 4.
         found: Spread and distance.
-        method: Whose edit, a name of `baselines.METHODS`.
+        method: Whose edit, "lw", "lw_layer0" or "lw_cells".
     """
 
     domain: str
@@ -145,19 +152,22 @@ def _attribute_edits(domain: AttributeDomain, attributes: tuple[str, ...]) -> It
 def _rows(domain: str, count: int, edits: Iterator[_Edit]) -> list[Soundness]:
     digits = domain == "digits"
     rows, settings = [], BASES["digits" if digits else "faces"]
-    fits = [(LatentWasserstein, lam) for lam in _LAMBDAS]
-    fits += [(LatentWassersteinCells, 0.0)] if digits else []
+    fits = [("lw", lam) for lam in _LAMBDAS]
+    fits += [("lw_layer0", lam) for lam in _LAMBDAS] + [("lw_cells", 0.0)] if digits else []
     with tqdm(total=count * len(fits), desc=f"soundness of {domain}", unit="fit") as bar:
         for edit in edits:
-            for method, lam in fits:
-                config = LatentWassersteinConfig(**{**settings, "lam": lam})
-                rows += _of_editor(domain, edit, lam, method.fit(edit.data, config))
+            for name, lam in fits:
+                method, changes = _VARIANTS[name]
+                config = LatentWassersteinConfig(**{**settings, "lam": lam, **changes})
+                rows += _of_editor(domain, edit, lam, name, method.fit(edit.data, config))
                 bar.update()
     return rows
 
 
 @torch.no_grad()
-def _of_editor(domain: str, edit: _Edit, lam: float, editor: Editor) -> Iterator[Soundness]:
+def _of_editor(
+    domain: str, edit: _Edit, lam: float, name: str, editor: Editor
+) -> Iterator[Soundness]:
     classifier = edit.data.classifier
     k = classifier.attributes.index(editor.attribute)
 
@@ -168,7 +178,7 @@ def _of_editor(domain: str, edit: _Edit, lam: float, editor: Editor) -> Iterator
         w = editor.edit(edit.source, times * d)
         return Soundness(domain, edit.name, lam, by, times, times * d, reached,
                          latent(w).float().mean().item(), leaves, collapse(w, edit.target),
-                         editor.method)
+                         name)
 
     yield row("", 0.0, 0.0, True, None)
     asked = {"judge": (edit.judge, edit.judged), "latent": (latent, edit.source)}

@@ -7,6 +7,8 @@
 
 The paper says "affine" and not which; LT, its rival, is per layer. Which one of the four a map
 is, follows from the shapes of its tensors, so a saved editor needs no flag.
+
+A map may hold a constant move besides, c, which alpha < 0 runs backwards in place of H.
 """
 
 from dataclasses import dataclass
@@ -34,11 +36,13 @@ class AffineMap:
             outputs.
         bias: (layers, dim), or (flat,) beside a full or low-rank weight.
         right: (rank, flat) beside a low-rank weight, else None.
+        back: What alpha < 0 runs backwards, H itself if None.
     """
 
     weight: Float[Tensor, "layers dim dim"] | Float[Tensor, "flat width"] | None
     bias: Float[Tensor, "layers dim"] | Float[Tensor, " flat"]
     right: Float[Tensor, "rank flat"] | None = None
+    back: Float[Tensor, "layers dim"] | None = None
 
     @property
     def shape(self) -> Shape:
@@ -61,6 +65,10 @@ class AffineMap:
         move = torch.bmm(w.transpose(0, 1), self.weight.transpose(1, 2))  # (layers, n, dim)
         return move.transpose(0, 1) + self.bias
 
+    def backwards(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
+        """What alpha < 0 multiplies."""
+        return self(w) if self.back is None else self.back.expand(len(w), -1, -1)
+
     @classmethod
     def zero(cls, shape: Shape, layers: int, dim: int, rank: int = 1) -> "AffineMap":
         """The map that moves nothing, where the paper starts.
@@ -81,7 +89,7 @@ class AffineMap:
 
     def to(self, device: torch.device | str) -> "AffineMap":
         """The same map for codes on another device."""
-        parts = (self.weight, self.bias, self.right)
+        parts = (self.weight, self.bias, self.right, self.back)
         return AffineMap(*(None if part is None else part.to(device) for part in parts))
 
     def fits(self, space: Space) -> bool:
@@ -92,7 +100,8 @@ class AffineMap:
             [None if part is None else part.shape for part in (map.weight, map.bias, map.right)]
             for map in (self, expected)
         )
-        return mine == theirs
+        back = None if self.back is None else self.back.shape
+        return mine == theirs and back in (None, (space.layers, space.dim))
 
 
 class AffineEditor(Editor):
@@ -115,9 +124,14 @@ class AffineEditor(Editor):
         """H(w)."""
         return self.map(w)
 
+    def displacement_back(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
+        """H(w), or the constant move that alpha < 0 runs backwards."""
+        return self.map.backwards(w)
+
     def state(self) -> dict[str, Tensor]:
-        """Bias, weight and right factor of H, those that it has."""
-        parts = {"bias": self.map.bias, "weight": self.map.weight, "right": self.map.right}
+        """Bias, weight and right factor of H, and the move back, those that it has."""
+        parts = {"bias": self.map.bias, "weight": self.map.weight, "right": self.map.right,
+                 "back": self.map.back}
         return {name: part for name, part in parts.items() if part is not None}
 
     @classmethod
@@ -133,9 +147,10 @@ class AffineEditor(Editor):
             ValueError: If a tensor is missing, unknown, or of another space.
         """
         forms = ({"bias"}, {"bias", "weight"}, {"bias", "weight", "right"})
-        if set(state) not in forms:
+        if set(state) - {"back"} not in forms:
             raise ValueError(
-                f"state must hold bias, perhaps weight, perhaps right, got {sorted(state)}."
+                "state must hold bias, perhaps weight, perhaps right, perhaps back, got "
+                f"{sorted(state)}."
             )
-        map = AffineMap(state.get("weight"), state["bias"], state.get("right"))
+        map = AffineMap(state.get("weight"), state["bias"], state.get("right"), state.get("back"))
         return cls(attribute, space, map)

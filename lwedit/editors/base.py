@@ -70,6 +70,10 @@ class Editor(ABC):
     def displacement(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
         """H(w), the move at alpha = 1."""
 
+    def displacement_back(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
+        """What alpha < 0 multiplies: H(w), unless a method has something else to run backwards."""
+        return self.displacement(w)
+
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
         """Tensors from which `restore` builds the editor again."""
@@ -102,7 +106,7 @@ class Editor(ABC):
     def edit(
         self, w: Float[Tensor, "n layers dim"], alpha: float | Float[Tensor, " n"]
     ) -> Float[Tensor, "n layers dim"]:
-        """w' = w + alpha H(w) (Eq. 1).
+        """w' = w + alpha H(w) (Eq. 1); for alpha < 0 with `displacement_back` in place of H.
 
         Args:
             w: Codes of this editor's space.
@@ -120,12 +124,24 @@ class Editor(ABC):
             raise ValueError(f"alpha must be finite, got {alpha}.")
         if strength.ndim and strength.shape != (len(w),):
             raise ValueError(f"alpha must be one number or {len(w)}, got {tuple(strength.shape)}.")
-        move = self.displacement(w).to(w.dtype)
+        move = self._moved(w, strength).to(w.dtype)
         if self.layers is not None:
             allowed = torch.zeros(w.shape[1], 1, dtype=w.dtype, device=w.device)
             allowed[list(self.layers)] = 1.0
             move = move * allowed
         return w + strength.reshape(-1, 1, 1) * move
+
+    def _moved(
+        self, w: Float[Tensor, "n layers dim"], strength: Tensor
+    ) -> Float[Tensor, "n layers dim"]:
+        """H(w), or what stands for it where the strength is negative."""
+        back = (strength < 0).expand(len(w))
+        if back.all():
+            return self.displacement_back(w)
+        move = self.displacement(w)
+        if back.any():
+            move = torch.where(back[:, None, None], self.displacement_back(w), move)
+        return move
 
     def save(self, folder: Path) -> None:
         """Write weights.safetensors and editor.json (aside, then renamed)."""

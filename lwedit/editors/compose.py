@@ -92,22 +92,18 @@ class ConditionalEditor(Editor):
 
     def displacement(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
         """H(w) minus its projection."""
-        move = self.map(w)
-        if not self.others:
-            return move
-        h = flatten_codes(move).double()
-        b = torch.stack([flatten_codes(map(w)).double() for map in self.others], dim=2)
-        # The pseudo-inverse: others may coincide, or not move a code at all.
-        share = torch.linalg.pinv(b) @ h[:, :, None]
-        return unflatten_codes((h - (b @ share)[:, :, 0]).to(move), w.shape[1])
+        return _aside(self.map(w), [map(w) for map in self.others])
+
+    def displacement_back(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
+        """The same of what each map has for alpha < 0."""
+        return _aside(self.map.backwards(w), [map.backwards(w) for map in self.others])
 
     def state(self) -> dict[str, Tensor]:
-        """Weight (if any) and bias of every map."""
+        """Bias of every map, and its weight and move back, if any."""
         state = {}
         for i, map in enumerate((self.map, *self.others)):
-            state[f"{i}.bias"] = map.bias
-            if map.weight is not None:
-                state[f"{i}.weight"] = map.weight
+            parts = {"bias": map.bias, "weight": map.weight, "back": map.back}
+            state |= {f"{i}.{name}": part for name, part in parts.items() if part is not None}
         return state
 
     @classmethod
@@ -124,9 +120,24 @@ class ConditionalEditor(Editor):
         """
         count = len([name for name in state if name.endswith(".bias")])
         wanted = {f"{i}.bias" for i in range(count)}
-        if not count or not wanted <= set(state) <= wanted | {f"{i}.weight" for i in range(count)}:
+        may = {f"{i}.{name}" for i in range(count) for name in ("weight", "back")}
+        if not count or not wanted <= set(state) <= wanted | may:
             raise ValueError(f"state must hold a bias for each map, got {sorted(state)}.")
         map, *others = (
-            AffineMap(state.get(f"{i}.weight"), state[f"{i}.bias"]) for i in range(count)
+            AffineMap(state.get(f"{i}.weight"), state[f"{i}.bias"], back=state.get(f"{i}.back"))
+            for i in range(count)
         )
         return cls(attribute, space, map, others)
+
+
+def _aside(
+    move: Float[Tensor, "n layers dim"], others: Sequence[Float[Tensor, "n layers dim"]]
+) -> Float[Tensor, "n layers dim"]:
+    """A move minus its projection on others, each code by itself."""
+    if not others:
+        return move
+    h = flatten_codes(move).double()
+    b = torch.stack([flatten_codes(other).double() for other in others], dim=2)
+    # The pseudo-inverse: others may coincide, or not move a code at all.
+    share = torch.linalg.pinv(b) @ h[:, :, None]
+    return unflatten_codes((h - (b @ share)[:, :, 0]).to(move), move.shape[1])

@@ -40,6 +40,11 @@ class LatentWassersteinConfig:
         leave_one_out: Whether L_edit keeps codes from matching themselves in its debiasing terms
             (`lwedit.transport.plans`): in alternate's rounds and in the held-out loss of both
             solvers. Without it both reward codes that shrink towards their mean.
+        line: alternate: whether the slope of the move along the line through both means is that of
+            the optimal map between Gaussians on it, not the plan's (`lwedit.editors.pull`).
+        back: What alpha < 0 runs backwards: "map", H itself as in Eq. 1, or "mean", its mean move
+            over the training codes. How a move depends on the code is learnt on codes without
+            the attribute; alpha < 0 edits codes that have it.
         most_codes: Most training codes of each side, drawn at random: time and memory of a plan
             grow with their product.
         held_out: Most held-out codes of each side.
@@ -68,6 +73,8 @@ class LatentWassersteinConfig:
     blur: tuple[float, ...] = (0.15, 0.3)
     blur_held_out: float = 0.3
     leave_one_out: bool = True
+    line: bool = False
+    back: Literal["map", "mean"] = "map"
     most_codes: int = 5000
     held_out: int = 1000
     rounds: int = 6

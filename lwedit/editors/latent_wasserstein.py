@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import torch
 
-from lwedit.editors.affine import AffineEditor
+from lwedit.editors.affine import AffineEditor, AffineMap
 from lwedit.editors.base import FitData
 from lwedit.editors.cells import CellEditor
 from lwedit.editors.config import CellConfig, LatentWassersteinConfig, ResidualConfig
@@ -71,6 +71,8 @@ class LatentWasserstein(AffineEditor):
         rng = torch.Generator().manual_seed(data.seed)
         problem = prepare(data, config, rng)
         solution = _SOLVERS[config.solver](problem, rng, progress=progress)
+        if config.back == "mean":
+            solution = solution._replace(map=_with_mean_back(solution.map, problem))
         editor = cls(data.attribute, data.train.space, solution.map)
         editor.solution = solution
         return editor
@@ -176,6 +178,12 @@ class LatentWassersteinCells(CellEditor):
         return editor
 
 
+def _with_mean_back(map: AffineMap, problem: Problem) -> AffineMap:
+    """The same H; alpha < 0 runs its mean move over the source codes backwards."""
+    train = problem.train
+    return replace(map, back=torch.einsum("n,nld->ld", train.a, map(train.source)))
+
+
 def _for_network(
     data: FitData, config: LatentWassersteinConfig | None
 ) -> tuple[Problem, torch.Generator]:
@@ -183,5 +191,7 @@ def _for_network(
     config = LatentWassersteinConfig() if config is None else config
     if config.solver != "alternate":
         raise ValueError(f"solver must be 'alternate' for a network, got {config.solver!r}.")
+    if config.back != "map":
+        raise ValueError(f"back must be 'map' for a network, got {config.back!r}.")
     rng = torch.Generator().manual_seed(data.seed)
     return prepare(data, config, rng), rng

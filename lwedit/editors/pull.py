@@ -6,6 +6,15 @@
 on all codes at once, with the potentials of the last call as a warm start: what both solvers
 without a step size (`solver_alternate`, `solver_residual`) regress their maps on.
 
+A plan whose blur is well above the spread of the codes says where their mean should go, but of
+how much they should draw together only a share of the order of (spread / blur)^2 a round, so that
+rounds end long before it is done. Along one line it is known without a plan: between Gaussians
+on the line through both means the optimal map has the slope sd(y) / sd(x'). With `line`, this
+replaces what the plan says of the slope along that line:
+
+    1+. delta <- delta + (sd(y) / sd(x') - 1 - slope of delta) u u^T (x' - mean x'),
+                 u along mean y - mean x
+
 The preservation term (Eq. 5) enters by its gradient too: a unit of mass it is -J_i^T delta^u_i,
 where delta^u comes from plans between the features u(x'), u(x) and J_i is the Jacobian of u. A
 bare gradient step would overshoot, logits being steep, so the joint move is divided by the
@@ -18,9 +27,12 @@ per layer it is replaced by its blocks, which does not either; times the number 
 bound M from above, so the step stays a cautious one.
 """
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
+from torch.nn import functional
 
 from lwedit.editors.objective import Problem
 from lwedit.transport import Potentials, displacement, potentials_at_rest
@@ -45,6 +57,7 @@ class Pull:
         """
         self.problem, self.fraction = problem, fraction
         self.target = problem.points(problem.train.target)
+        self.line = _Line.of(problem) if problem.config.line else None
         self.potentials: Potentials | None = None
         self.preservation = (
             None if problem.features is None else _Preservation(problem, fraction, blocks, rng)
@@ -54,14 +67,53 @@ class Pull:
     def __call__(self, edited: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n flat"]:
         """delta of every source code."""
         train, config = self.problem.train, self.problem.config
+        x = self.problem.points(edited)
         step = displacement(
-            self.problem.points(edited), self.target, (self.fraction * self.problem.distance) ** 2,
+            x, self.target, (self.fraction * self.problem.distance) ** 2,
             train.a, train.b, self.potentials,
             own_match=not config.leave_one_out, tolerance=_TOLERANCE,
         )
         self.potentials = step.potentials
-        delta = self.problem.whole(step.delta)
+        delta = step.delta if self.line is None else self.line.corrected(x, step.delta, train.a)
+        delta = self.problem.whole(delta)
         return delta if self.preservation is None else self.preservation.join(edited, delta)
+
+
+class _Line(NamedTuple):
+    """The line through both means.
+
+    Attributes:
+        axis: u, a unit vector, or 0 where the means coincide.
+        spread: Standard deviation of the target along it.
+    """
+
+    axis: Float[Tensor, " moved"]
+    spread: Float[Tensor, ""]
+
+    @classmethod
+    def of(cls, problem: Problem) -> "_Line":
+        """From the codes before any edit."""
+        train = problem.train
+        x, y = problem.points(train.source), problem.points(train.target)
+        axis = functional.normalize(train.b @ y - train.a @ x, dim=0)
+        return cls(axis, _spread(y @ axis, train.b))
+
+    def corrected(
+        self, x: Float[Tensor, "n moved"], delta: Float[Tensor, "n moved"], a: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n moved"]:
+        """delta whose slope along the line is that of the optimal map."""
+        along = x @ self.axis
+        along = along - a @ along
+        variance = a @ along.square()
+        if not variance > 0:
+            return delta
+        slope = (a * along) @ (delta @ self.axis) / variance
+        wanted = self.spread / variance.sqrt() - 1
+        return delta + (wanted - slope) * along[:, None] * self.axis
+
+
+def _spread(values: Float[Tensor, " n"], a: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    return (a @ (values - a @ values).square()).sqrt()
 
 
 class _Preservation:

@@ -1,5 +1,7 @@
 """Truths for affine editors: hand-computed moves and the contract of every editor."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -66,6 +68,28 @@ def test_strength_zero_returns_the_codes_and_strength_scales_the_move():
     alpha = torch.tensor([0.0, 1.0, -1.0, 2.0, 0.5])
     expected = w + alpha[:, None, None] * editor.displacement(w)
     torch.testing.assert_close(editor.edit(w, alpha), expected)
+
+
+@pytest.mark.parametrize("shape", ["per_layer", "full", "low_rank", "translation"])
+def test_a_move_back_stands_in_for_h_where_the_strength_is_negative(shape, tmp_path):
+    back = torch.tensor([[1.0, -2.0, 3.0], [0.5, 0.0, -1.0]])
+    map, w = replace(random_map(shape), back=back), codes()
+    editor = Plain("smile", SPACE, map)
+    torch.testing.assert_close(editor.edit(w, -2.0), w - 2 * back)
+    torch.testing.assert_close(editor.edit(w, 2.0), w + 2 * map(w))
+    alpha = torch.tensor([-1.0, 1.0, 0.0, -0.5, 2.0])
+    by_hand = [
+        code + a * (back if a < 0 else map(code[None])[0]) for code, a in zip(w, alpha, strict=True)
+    ]
+    torch.testing.assert_close(editor.edit(w, alpha), torch.stack(by_hand))
+    editor.save(tmp_path)
+    assert torch.equal(Plain.load(tmp_path, SPACE).edit(w, alpha), editor.edit(w, alpha))
+    assert torch.equal(editor.to("cpu").edit(w, alpha), editor.edit(w, alpha))
+
+
+def test_a_move_back_of_another_space_is_refused():
+    with pytest.raises(ValueError, match="map must move codes of shape"):
+        Plain("smile", SPACE, replace(random_map("full"), back=torch.zeros(2, 4)))
 
 
 def test_another_space_is_refused_by_name(tmp_path):

@@ -1,5 +1,7 @@
 """Truths of composed edits: orthogonality, Gram matrices, order, saving."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -72,6 +74,24 @@ def test_edits_in_turn_by_hand_and_their_order():
     torch.testing.assert_close(edit_in_turn(W, [(grow, 0.5), (shift, 2.0)]),
                                W * 1.5 + 2 * shift.map.bias)
     assert torch.equal(edit_in_turn(W, []), W)
+
+
+def test_backwards_it_stands_aside_for_what_the_others_run_backwards(tmp_path):
+    maps = [replace(editor(name).map, back=torch.randn(2, 3, generator=RNG)) for name in "ab"]
+    plain = editor("c")
+    one, two = (Given(name, SPACE, map) for name, map in zip("ab", maps, strict=True))
+    aside = ConditionalEditor.of(one, [two, plain])
+    moved = (W - aside.edit(W, -1.0)).flatten(1).double()
+    others = [two.map.back.expand(7, -1, -1).flatten(1).double(), flat(plain)]
+    for other in others:
+        torch.testing.assert_close((moved * other).sum(dim=1), torch.zeros(7).double(), atol=1e-5,
+                                   rtol=0)
+    lost = one.map.back.flatten().double() - moved
+    basis = torch.stack(others, dim=2)
+    again = (basis @ torch.linalg.lstsq(basis, lost[:, :, None]).solution)[:, :, 0]
+    torch.testing.assert_close(lost, again, atol=1e-5, rtol=1e-5)
+    aside.save(tmp_path)
+    assert torch.equal(ConditionalEditor.load(tmp_path, SPACE).edit(W, -1.0), aside.edit(W, -1.0))
 
 
 def test_a_saved_one_edits_the_same(tmp_path):

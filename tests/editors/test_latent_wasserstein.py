@@ -10,7 +10,9 @@ from lwedit.editors import (
     AffineMap,
     FitData,
     LatentWasserstein,
+    LatentWassersteinCells,
     LatentWassersteinConfig,
+    LatentWassersteinMlp,
     LatentWassersteinStar,
 )
 from lwedit.editors.objective import prepare
@@ -264,6 +266,70 @@ def test_attributes_that_never_vary_are_not_preserved():
     )
     assert off is None  # nothing else is left here
     torch.testing.assert_close(on(data.train.w)[:, 1], data.classifier(data.train.w)[:, 1])
+
+
+def along_the_line(editor, data):
+    """Slope of the displacement along the line through the means, and that of the optimal map."""
+    source, target = (codes[:, 0] for codes in data.train.pair("k"))
+    axis = target.mean(dim=0) - source.mean(dim=0)
+    axis = axis / axis.norm()
+    x = source @ axis
+    h = editor.displacement(source[:, None])[:, 0] @ axis
+    slope = ((x - x.mean()) * (h - h.mean())).mean() / x.var(correction=0)
+    return float(slope), float((target @ axis).std() / x.std() - 1)
+
+
+@pytest.mark.parametrize("shape", ["per_layer", "full"])
+def test_with_line_one_round_draws_codes_together_as_far_as_the_optimal_map(shape):
+    data = narrowed()
+    config = replace(CORE, shape=shape, blur=(1.5,), rounds=1, ridge=(1e-6,))
+    slope, truth = along_the_line(LatentWasserstein.fit(data, config), data)
+    assert truth < -0.4
+    assert slope > 0.6 * truth  # the plan's blur leaves most of the way to go
+    slope, _ = along_the_line(LatentWasserstein.fit(data, replace(config, line=True)), data)
+    assert slope == pytest.approx(truth, abs=1e-3)
+
+
+def narrowed(n=1500, dim=4):
+    """Two Gaussians that differ in mean and, along the line between the means, in spread."""
+    def draw(n, seed):
+        g = torch.Generator().manual_seed(seed)
+        x, y = torch.randn(2, n, dim, generator=g)
+        y[:, 0] = 2 + 0.5 * y[:, 0]
+        labels = torch.cat([torch.zeros(n), torch.ones(n)]).long()[:, None]
+        return LatentSet(torch.cat([x, y])[:, None], labels, ("k",), Space("h", "Z", 1, dim))
+
+    rng = torch.Generator().manual_seed(0)
+    train = draw(n, 0)
+    config = ClassifierConfig(hidden=(8,), epochs=1)
+    return FitData(train, draw(400, 1), LatentClassifier.fit(train, config, rng), "k", 0)
+
+
+def test_with_line_alternate_still_finds_the_closed_form_map():
+    data, map = fit_data()
+    assert error(LatentWasserstein.fit(data, replace(CORE, line=True)), data, map) < 0.07
+
+
+@pytest.mark.parametrize("weights", ["none", "prose"])
+def test_back_is_the_mean_move_of_the_weighed_source_codes(weights):
+    data, _ = fit_data(300)
+    config = replace(CORE, weights=weights, group_by=() if weights == "none" else ("l",),
+                     back="mean")
+    editor = LatentWasserstein.fit(data, config)
+    forward = LatentWasserstein.fit(data, replace(config, back="map"))
+    w = data.validation.w
+    assert torch.equal(editor.edit(w, 1.3), forward.edit(w, 1.3))
+    train = prepare(data, config, torch.Generator().manual_seed(0)).train
+    mean = (train.a[:, None, None] * editor.displacement(train.source)).sum(dim=0)
+    torch.testing.assert_close(editor.edit(w, -2.0), w - 2 * mean)
+    torch.testing.assert_close(forward.edit(w, -2.0), w - 2 * forward.displacement(w))
+
+
+@pytest.mark.parametrize("network", [LatentWassersteinMlp, LatentWassersteinCells])
+def test_a_network_has_no_mean_to_run_backwards(network):
+    data, _ = fit_data(300)
+    with pytest.raises(ValueError, match="back must be 'map' for a network, got 'mean'"):
+        network.fit(data, replace(CORE, back="mean"))
 
 
 def test_no_more_codes_are_used_than_asked_for():
