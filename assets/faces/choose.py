@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (2, 0)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from sheets import FOLDER, draw_sheets
+
 from lwedit.generators.dcgan import load_dcgan
 from lwedit.judges.face_labels import face_codes, load_headwear, load_parts
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge

@@ -51,8 +51,8 @@ class Variant:
         changes: Fields of `LatentWassersteinConfig`, empty for floors.
     """
 
-    what: Literal["floor", "base", "blur", "debiasing", "weights", "slope", "shape", "layers", "solver",
-                  "batch", "lambda", "outputs", "stopping", "non-affine"]
+    what: Literal["floor", "base", "blur", "debiasing", "weights", "slope", "shape", "layers",
+                  "solver", "batch", "lambda", "outputs", "stopping", "non-affine"]
     method: str
     changes: dict[str, Any]
 

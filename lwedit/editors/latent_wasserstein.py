@@ -2,8 +2,10 @@
 
 Doubinsky, Audebert, Crucianu, Le Borgne, "Wasserstein Loss for Semantic Editing in the Latent
 Space of GANs". H minimises L_edit + lambda L_pres (`lwedit.editors.objective`); w' = w + alpha
-H(w) adds the attribute for alpha > 0. LW(*) is the core method, lambda = 0, which never looks
-at a classifier.
+H(w) adds the attribute for alpha > 0, and alpha < 0 removes it, in Eq. 1 by the same H. With
+`back = "mean"` it runs the mean move of H backwards: H was learnt on codes without the attribute,
+and how it depends on them says little about codes with it. LW(*) is the core method, lambda = 0,
+which never looks at a classifier.
 
 `LatentWassersteinMlp` and `LatentWassersteinCells` drop the paper's restriction to affine maps and
 keep its loss.

@@ -129,12 +129,15 @@ def face_codes(draw: int) -> Float[Tensor, "drawn dim"]:
     return torch.randn(_DRAWS[draw], _DIM, generator=rng)
 
 
-def load_headwear(path: Path) -> dict[str, FaceLabels]:
+def load_headwear(
+    path: Path, annotators: tuple[str, ...] | None = None
+) -> dict[str, FaceLabels]:
     """Faces labelled for headwear alone: "random" ones, and "chosen" ones, see its column `chosen`.
 
     Args:
         path: A table with columns `index`, `chosen` (why the face was shown), `headwear` and
-            `unclear`.
+            `unclear`, and with `annotator` if some are named.
+        annotators: Whose rows to read, all if None.
 
     Raises:
         ValueError: If the table is not one of labels, or does not say why a face was shown.
@@ -142,6 +145,11 @@ def load_headwear(path: Path) -> dict[str, FaceLabels]:
     labels = load_face_labels(path, ("headwear",), draw=2)
     with Path(path).open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["unclear"] == "0"]
+    if annotators is not None:
+        mine = [i for i, row in enumerate(rows) if row.get("annotator") in annotators]
+        if not mine:
+            raise ValueError(f"annotators must be some of {path}'s, got {annotators}.")
+        labels, rows = labels.rows(torch.tensor(mine)), [rows[i] for i in mine]
     if not all(row.get("chosen") for row in rows):
         raise ValueError(f"{path} must say in its column chosen why each face was shown.")
     random = torch.tensor([row["chosen"] == "random" for row in rows])

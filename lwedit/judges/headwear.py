@@ -6,7 +6,10 @@ because they resemble faces on which the teacher errs, and were labelled for hea
 judge goes on learning: the named pool and the labelled faces keep its own probabilities of the
 nine other attributes, which it therefore has no reason to change, and get new ones of headwear,
 from a teacher that was fitted to the old and the further labels. A wide student learns from both
-first and names the pool again together with who named it before, as in `train_faces`. What was
+first and names the pool again together with who named it before, as in `train_faces`. Two judges
+that started from the same one lie in one valley, so that the mean of their weights is as good as
+the mean of their verdicts (Wortsman et al., "Model soups", ICML 2022) and as fast as one: `--join`
+takes the mean with a judge that was taught before. What was
 picked at random among the further faces is not trained on: it calibrates headwear, together with
 the faces that calibrated the judge before. The naming judge, its faces and the held-out ones play
 no part.
@@ -31,7 +34,7 @@ from lwedit.judges.train_faces import ASIDE, COPIES, TRUST, WIDE, calibrate, nei
 from lwedit.memory import keep_freed_memory
 from lwedit.vocabulary import from_unit_range
 
-__all__ = ["Lesson", "draw_lesson", "main", "set_headwear"]
+__all__ = ["Lesson", "draw_lesson", "main", "mean_judge", "set_headwear"]
 
 _HEADWEAR = FACE_ATTRIBUTES.index("headwear")
 _SEED = 12  # of everything random here; the scoring judge's own is 2
@@ -56,6 +59,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--assets", type=Path, default=Path("assets/faces"))
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints")
     parser.add_argument("--judge", type=Path, required=True, help="scoring judge to go on from")
+    parser.add_argument("--annotators", nargs="+", default=["G", "I", "J", "K"],
+                        help="whose further labels are learnt from")
+    parser.add_argument("--join", type=Path, help="judge, taught before, to take the mean with")
     parser.add_argument("--pool", type=int, default=16_000, help="generated images")
     parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--wide-steps", type=int, default=1600, help="of the wide student")
@@ -65,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     keep_freed_memory()
     generator = load_dcgan(args.assets / "generator.safetensors")
     part = load_parts(args.assets, FACE_ATTRIBUTES)["scoring"]
-    further = load_headwear(args.assets / "labels_headwear.csv")
+    further = load_headwear(args.assets / "labels_headwear.csv", tuple(args.annotators))
     lesson = _kept_lesson(
         args.run,
         lambda: draw_lesson(
@@ -84,8 +90,11 @@ def main(arguments: list[str] | None = None) -> None:
     )
     for _ in fit_student(student, *lesson, args.run):
         pass
-    recalibrate(student.average, generator, part, further["random"])
-    student.average.save(args.assets / "judges" / "scoring.safetensors")
+    judge = student.average
+    if args.join is not None:
+        judge = mean_judge(judge, FaceJudge.load(args.join))
+    recalibrate(judge, generator, part, further["random"])
+    judge.save(args.assets / "judges" / "scoring.safetensors")
 
 
 def weights() -> Float[Tensor, " attributes"]:
@@ -165,6 +174,22 @@ def set_headwear(
     p = p.clone()
     p[:, _HEADWEAR] = headwear
     return p
+
+
+def mean_judge(one: FaceJudge, other: FaceJudge) -> FaceJudge:
+    """The judge whose weights are the mean of two; counters are the first one's.
+
+    Args:
+        one: A judge.
+        other: Another that began with the same weights.
+    """
+    judge = FaceJudge(one.attributes, one.width, one.length)
+    theirs = other.state_dict()
+    judge.load_state_dict({
+        name: (value + theirs[name]) / 2 if value.is_floating_point() else value
+        for name, value in one.state_dict().items()
+    })
+    return judge.eval().requires_grad_(False)
 
 
 def recalibrate(
