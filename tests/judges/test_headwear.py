@@ -9,7 +9,13 @@ from lwedit.domains.faces import ASSETS
 from lwedit.generators.dcgan import Dcgan
 from lwedit.judges.face_labels import FaceLabels, face_codes, load_headwear, load_parts
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge
-from lwedit.judges.headwear import _kept_lesson, draw_lesson, recalibrate, set_headwear
+from lwedit.judges.headwear import (
+    _kept_lesson,
+    draw_lesson,
+    mean_judge,
+    recalibrate,
+    set_headwear,
+)
 from lwedit.judges.student import Pool, Student, StudentConfig
 from lwedit.judges.train_faces import calibrate
 from lwedit.vocabulary import from_unit_range
@@ -30,9 +36,11 @@ def test_the_table_has_each_face_once_and_unclear_ones_without_a_label():
     with TABLE.open(newline="") as file:
         rows = list(csv.DictReader(file))
     numbers = [int(row["index"]) for row in rows]
-    assert len(set(numbers)) == len(rows) == 2176
+    assert len(set(numbers)) == len(rows) == 3616
     assert max(numbers) < len(face_codes(2))
-    assert {row["annotator"] for row in rows} == {"G"}
+    assert {row["annotator"] for row in rows} == {"G", "I", "J", "K"}
+    with (ASSETS / "labels_headwear_check.csv").open(newline="") as file:
+        assert not set(numbers) & {int(row["index"]) for row in csv.DictReader(file)}
     assert all((row["headwear"] == "") == (row["unclear"] == "1") for row in rows)
 
 
@@ -55,6 +63,27 @@ def test_random_faces_are_told_from_chosen_ones(tmp_path):
     assert found["random"].index.tolist() == [5124]
     assert found["chosen"].index.tolist() == [5125, 5129]
     assert found["chosen"].y.tolist() == [[0], [1]]
+
+
+def test_some_annotators_can_be_asked_for(tmp_path):
+    path = tmp_path / "hats.csv"
+    path.write_text("index,annotator,chosen,headwear,unclear\n4,G,random,1,0\n5,G,unsure,0,0\n"
+                    "7,H,unsure,,1\n9,H,unsure,1,0\n")
+    assert load_headwear(path, ("G",))["chosen"].index.tolist() == [5125]
+    assert load_headwear(path)["chosen"].index.tolist() == [5125, 5129]
+    with pytest.raises(ValueError, match="annotators must be some of"):
+        load_headwear(path, ("Z",))
+
+
+def test_the_mean_judge_has_the_mean_weights():
+    torch.manual_seed(0)
+    one, other = FaceJudge(width=4, features=8), FaceJudge(width=4, features=8)
+    mean = mean_judge(one, other)
+    for name, value in mean.named_parameters():
+        halfway = (one.get_parameter(name) + other.get_parameter(name)) / 2
+        torch.testing.assert_close(value, halfway)
+    x = torch.rand(3, 3, 64, 64, generator=rng()) * 2 - 1
+    torch.testing.assert_close(mean_judge(one, one).logits(x), one.eval().logits(x))
 
 
 @pytest.mark.parametrize("text", ["index,headwear,unclear\n4,1,0\n",
