@@ -64,9 +64,10 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=640, help="faces of each kind")
     parser.add_argument("--seed", type=int, default=20261126)
     args = parser.parse_args()
-    table = FOLDER / "labels_headwear.csv"
-    with table.open(newline="") as file:
-        known = {int(row["index"]) for row in csv.DictReader(file)}
+    table, known = FOLDER / "labels_headwear.csv", set()
+    for path in (table, FOLDER / "labels_headwear_check.csv"):
+        with path.open(newline="") as file:
+            known |= {int(row["index"]) for row in csv.DictReader(file)}
     z = face_codes(2)
     index = torch.tensor([row for row in range(len(z)) if row not in known])
     generator = load_dcgan(FOLDER / "generator.safetensors")
