@@ -6,7 +6,8 @@
                     likeness of images is measured right there
     area    a seed  means over target changes from 0 to 90 %
     range   a seed  means over [d, 2 d], and how the edit behaves there
-    50..90  all     seeds averaged, with 95 % intervals, and the gain of LW over the method, paired
+    50..90  all     seeds averaged, with 95 % intervals, and the gain of LW over the method, paired;
+                    for LT(*) also the gain of LW(*), its like: neither has a preservation term
     area    all     the same for the area
 
 Rows whose attribute is "all" average the edits. What was not reached is empty.
@@ -45,10 +46,11 @@ from lwedit.metrics import (
     rescoring,
 )
 
-__all__ = ["ALL", "AREA", "HERO", "RANGE", "level_name", "to_csv", "write_results"]
+__all__ = ["ALL", "AREA", "HERO", "LIKE", "RANGE", "level_name", "to_csv", "write_results"]
 
 ALL, AREA, RANGE = "all", "area", "range"
 HERO = "lw"  # whose gains over the others are shown
+LIKE = {"lt_star": "lw_star"}  # by method, whose gain over it is shown as well
 Row = dict[str, Any]
 
 
@@ -189,8 +191,10 @@ def _interval_rows(
     edits = list(dict.fromkeys(edit for _, edit in images))
     for method in dict.fromkeys(method for method, _ in images):
         for level in (*map(level_name, LEVELS), AREA):
-            gains: dict[str, list[Sampled]] = {name: [] for name in QUANTITIES}
-            mine: dict[str, list[Sampled]] = {name: [] for name in QUANTITIES}
+            leads = {"": method, "_gain": HERO, "_like": LIKE.get(method, method)}
+            found: dict[str, list[Sampled]] = {
+                name + kind: [] for name in QUANTITIES for kind in leads
+            }
             for edit in edits:
                 if (method, edit) not in images:
                     continue
@@ -198,18 +202,20 @@ def _interval_rows(
                             "images": images[method, edit]}
                 for name in QUANTITIES:
                     own = samples[method, edit, level, name]
-                    lead = samples.get((HERO, edit, level, name))
-                    gain = difference(lead, own) if lead and method != HERO else None
-                    row |= _interval(name, own) | _interval(f"{name}_gain", gain)
-                    mine[name] += [own] if np.isfinite(own.point) else []
-                    gains[name] += [gain] if gain and np.isfinite(gain.point) else []
+                    for kind, leader in leads.items():
+                        lead = samples.get((leader, edit, level, name))
+                        if kind and (lead is None or leader == method):
+                            continue
+                        one = difference(lead, own) if kind and lead else own
+                        row |= _interval(name + kind, one)
+                        found[name + kind] += [one] if np.isfinite(one.point) else []
                 yield row
             yield {"method": method, "attribute": ALL, "direction": "both", "seed": ALL,
-                   "level": level, "edits": len(mine[QUANTITIES[0]]),
-                   "edits_both": len(gains[QUANTITIES[0]]),
-                   **{column: value for name in QUANTITIES for column, value in (
-                       _interval(name, mean_over(mine[name]))
-                       | _interval(f"{name}_gain", mean_over(gains[name]))).items()}}
+                   "level": level, "edits": len(found[QUANTITIES[0]]),
+                   "edits_both": len(found[f"{QUANTITIES[0]}_gain"]),
+                   "edits_like": len(found[f"{QUANTITIES[0]}_like"]),
+                   **{column: value for name, samples_of in found.items()
+                      for column, value in _interval(name, mean_over(samples_of)).items()}}
 
 
 def _interval(name: str, sampled: Sampled | None) -> Row:

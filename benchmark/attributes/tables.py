@@ -17,7 +17,7 @@ from benchmark.attributes.details import (
     strengths,
 )
 from benchmark.attributes.facts import Facts, mean_of
-from benchmark.attributes.rows import AREA, HERO, level_name
+from benchmark.attributes.rows import AREA, HERO, LIKE, level_name
 from benchmark.attributes.settings import LEVELS
 from benchmark.attributes.sheet import NOT_REACHED, Sheet, number
 from benchmark.attributes.style import label_of
@@ -83,9 +83,24 @@ def _equal_change(facts: Facts) -> Sheet:
         "Means over the edits (attribute and direction) in which a method reaches 90 % target "
         "change by the scoring judge; differences over the edits that both reach. Brackets are "
         "95 % intervals of a bootstrap over images, paired for the differences, seeds averaged. "
-        "The ceiling takes real codes and can add only. Identity of two different images: "
-        f"{strangers}. {facts.judges}",
+        f"{_likes(facts)}The ceiling takes real codes and can add only. Identity of two different "
+        f"images: {strangers}. {facts.judges}",
     )
+
+
+def _likes(facts: Facts) -> str:
+    """LW(*) against LT(*), in words; nothing where one of them did not run."""
+    said = ""
+    for method, leader in LIKE.items():
+        if method not in facts.methods or leader not in facts.methods:
+            continue
+        kept, same = (facts.at(method, _HIGHEST, f"{name}_like") for name in QUANTITIES)
+        if kept is None:
+            continue
+        said += (f"{label_of(leader)} − {label_of(method)}: preserved {_shown(kept, sign=True)}, "
+                 f"identity {_shown(same, sign=True)}, over the "
+                 f"{facts.count(method, _HIGHEST, 'edits_like')} edits that both reach. ")
+    return said
 
 
 def _levels(facts: Facts) -> Sheet:

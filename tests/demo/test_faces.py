@@ -27,7 +27,8 @@ def test_the_numbers_are_the_scoring_judges_of_the_picture_shown(toy_faces):
     x = domain.generate(edited)
     assert (reading.pixels == from_unit_range(x)[0]).all()
     expected = dict(zip(domain.attributes, domain.score(x)[0].tolist(), strict=True))
-    assert reading.judge == pytest.approx(expected, abs=1e-6)  # another batch size, another last bit
+    # Another batch size, another last bit.
+    assert reading.judge == pytest.approx(expected, abs=1e-6)
     assert reading.alpha == (bundle.units["lw"]["ring"].add,)
 
 

@@ -138,6 +138,24 @@ def test_the_report_names_what_was_not_reached_and_how_good_the_judges_are(finis
     assert abs(facts["identity_of_strangers"]["formula"]) < 0.2
 
 
+def test_lw_without_preservation_is_compared_with_lt_without_it(finished):
+    """What two methods keep of each edit is in the table of results: the difference must agree."""
+    halfway = [row for row in rows(finished.out / "results.csv")
+             if (row["seed"], row["level"]) == ("all", "50")]
+    kept = {(row["method"], row["attribute"], row["direction"]): row["preservation_mean"]
+            for row in halfway}
+    likes = [row for row in halfway if row["preservation_like_mean"]]
+    assert {row["method"] for row in likes} == {"lt_star"}
+    edits = [row for row in likes if row["attribute"] != "all"]
+    for row in edits:
+        lead = float(kept["lw_star", row["attribute"], row["direction"]])
+        gain = lead - float(row["preservation_mean"])
+        assert float(row["preservation_like_mean"]) == pytest.approx(gain, abs=2e-6)
+    (over_all,) = (row for row in likes if row["attribute"] == "all")
+    assert int(over_all["edits_like"]) == len(edits)
+    assert "LW(*) − LT(*)" not in (finished.out / "report.md").read_text()  # at 90 % LT(*) is not
+
+
 def test_figures_and_tables_exist_in_every_form(finished):
     for name in ("fig2", "fig4", "fig5", "rescoring", "fig3_disc_add", "fig3_bar_remove"):
         for kind in ("png", "pdf"):
