@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     for part in args.parts:
         for measured in _measure(part, settings, args):
             report[part] = _merged(report[part], measured)
-            report["machine"] = describe_machine() | {
+            report["machines"][part] = describe_machine() | {
                 "cores": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()[0],
             }
             write_json(args.out / "bars.json", report)
@@ -85,7 +85,7 @@ def _held(path: Path) -> dict[str, Any]:
     """What an earlier run measured, so that a part can be measured again."""
     if path.exists():
         return json.loads(path.read_text())
-    return {"exactness": {}, "duels": [], "growth": [], "soundness": []}
+    return {"exactness": {}, "duels": [], "growth": [], "soundness": [], "machines": {}}
 
 
 def _measure(

@@ -124,7 +124,7 @@ def to_markdown(report: dict[str, Any]) -> str:
         [row["what"], row["bar"], row["measured"], "met" if row["met"] else "missed"]
         for row in bars_of(report)
     ]
-    machine, settings = report["machine"], report["settings"]
+    settings = report["settings"]
     parts = [
         "# Transport: exactness, solvers, cost, collapse\n",
         _table(["what", "bar", "measured", ""], bars),
@@ -160,10 +160,12 @@ def to_markdown(report: dict[str, Any]) -> str:
         "\nSpread: mean distance to the mean of held-out real target codes, 1 is that of such a "
         "code; distance: to the nearest of them, 1 is that of one of them to the next. alpha 0 is "
         "no edit. Not reached: no strength up to 4 changes as many codes as d stands for.\n",
-        f"\ntorch {machine['torch']}, {machine['threads']} threads, {machine['cpu']}; load of "
-        f"the machine {machine['load_before']:.1f} before and {machine['load_after']:.1f} after "
-        f"on {machine['cores']} cores: seconds are of a free machine only where it is no more "
-        "than the threads.\n",
+        "\n## Machines\n",
+        _table(["last measured", "torch", "processor", "cores", "threads", "load before", "after"],
+               [[part, machine["torch"], machine["cpu"], machine["cores"], machine["threads"],
+                 f"{machine['load_before']:.1f}", f"{machine['load_after']:.1f}"]
+                for part, machine in report["machines"].items()]),
+        "\nSeconds are of a free machine only where its load is no more than the threads.\n",
     ]
     return "\n".join(part for part in parts if part)
 

@@ -20,7 +20,7 @@ def report(adam):
         "exactness": {"value": 0.004, "gradient": 0.02, "map": 0.03, "bits": True},
         "duels": [{"task": "1→2", "dim": 7, "alternate": fit(2.0, 10.0, 10.0, True),
                    "alternate_gigabytes": 3.0, "adam": [adam], "adam_gigabytes": [2.0]}],
-        "growth": [], "machine": MACHINE, "settings": SETTINGS,
+        "growth": [], "machines": {"duels": MACHINE}, "settings": SETTINGS,
         "soundness": [
             {"domain": "toy", "edit": edit, "lam": 0.0, "by": by, "times": times, "alpha": alpha,
              "reached": True, "flipped": 0.9, "leaves": leaves, "spread": spread,
@@ -114,6 +114,14 @@ def test_a_piece_measured_again_takes_the_place_of_the_old_one():
 
 def test_a_report_with_parts_missing_is_still_a_page():
     empty = {"exactness": {}, "duels": [], "growth": [], "soundness": []}
-    text = to_markdown(empty | {"machine": MACHINE, "settings": SETTINGS})
+    text = to_markdown(empty | {"machines": {}, "settings": SETTINGS})
     assert text.startswith("# Transport")
     assert "| 1→2 | alternate | 5 × 6 | 2 |" in to_markdown(report(fit(2.5, 50.0, None, True)))
+
+
+def test_every_part_names_the_machine_it_was_measured_on():
+    seen = report(fit(2.5, 50.0, None, True))
+    seen["machines"]["soundness"] = MACHINE | {"cpu": "another", "load_before": 2.0}
+    text = to_markdown(seen)
+    assert "| duels | 2 | c | 2 | 2 | 1.0 | 1.0 |" in text
+    assert "| soundness | 2 | another | 2 | 2 | 2.0 | 1.0 |" in text
