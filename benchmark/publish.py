@@ -14,33 +14,40 @@ _FILES = ("config.json", "facts.json", "results.csv", "table2.md", "table2.csv",
 _SHOWN = {"alpha: one for all": "fig6.png", "alpha: by the judge": "fig6_judge.png"}
 
 
-def publish(out: Path, root: Path) -> None:
+def publish(out: Path, root: Path, name: str = "digits") -> None:
     """Copy a finished run to `results/digits` and its main table into README.md.
 
     Args:
         out: Run folder.
         root: Root of the repository.
+        name: Folder below `results`; README.md shows "digits" alone.
 
     Raises:
         ValueError: If README.md has lost its markers.
         FileNotFoundError: If the run is not finished.
     """
+    if name == "digits":
+        _split(root / "README.md", "results")  # before anything is written
+    folder = root / "results" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in _FILES:
+        shutil.copyfile(out / file, folder / file)
+    for path in out.glob("classifier_*.json"):
+        shutil.copyfile(path, folder / path.name)
+    if name == "digits":
+        replace_between(root / "README.md", "results", _main_table(out))
+
+
+def _main_table(out: Path) -> str:
+    """Two tables, how to read them, and two figures, in Markdown."""
     sections = dict(
         part.split("\n", 1) for part in (out / "table2.md").read_text().split("\n## ")[1:]
     )
-    text = "\n\n".join([
+    return "\n\n".join([
         *(f"### {name}\n\n{sections[name].strip()}" for name in _SHOWN),
         sections["How to read it"].strip(),
         *(f"![Fig. 6, {name}](results/digits/{file})" for name, file in _SHOWN.items()),
     ])
-    _split(root / "README.md", "results")  # before anything is written
-    folder = root / "results" / "digits"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in _FILES:
-        shutil.copyfile(out / name, folder / name)
-    for path in out.glob("classifier_*.json"):
-        shutil.copyfile(path, folder / path.name)
-    replace_between(root / "README.md", "results", text)
 
 
 def replace_between(path: Path, name: str, text: str) -> None:

@@ -61,3 +61,12 @@ def test_an_unfinished_run_leaves_readme_as_it_was(run):
     with pytest.raises(FileNotFoundError, match=r"fig6\.png"):
         publish(out, root)
     assert (root / "README.md").read_text() == BEFORE
+
+
+def test_a_run_of_another_name_stands_beside_and_readme_keeps_its_table(run):
+    out, root = run
+    publish(out, root, "digits_published")
+    copied = {path.name for path in (root / "results" / "digits_published").iterdir()}
+    assert copied == {path.name for path in out.iterdir()}
+    assert (root / "README.md").read_text() == BEFORE
+    assert [path.name for path in (root / "results").iterdir()] == ["digits_published"]
