@@ -31,7 +31,7 @@ class Bar(NamedTuple):
 
 
 def bars(root: Path) -> Iterator[Bar]:
-    """All bars of the digits and of the faces' judge, from the result files below `root`."""
+    """All bars of the digits and of the faces, from the result files below `root`."""
     judges = _json(root / "assets" / "digits" / "judges" / "judges.json")
     for name, least in (("count", 0.995), ("classes", 0.97)):
         yield Bar(f"{name} judge, held-out real images fully right", least,
@@ -60,7 +60,8 @@ def bars(root: Path) -> Iterator[Bar]:
     speed = _json(root / "results" / "speed" / "speed.json")
     yield from _speed(speed)
     faces = _json(root / "assets" / "faces" / "judges" / "judges.json")
-    yield from _faces(faces.get("scoring", {}).get("consensus", {}))
+    yield from _faces_judge(faces.get("scoring", {}).get("consensus", {}))
+    yield from _faces(_rows(root / "results" / "faces" / "results.csv"))
 
 
 def _worst(
@@ -82,11 +83,25 @@ def _speed(report: dict[str, Any]) -> Iterator[Bar]:
                   max(gains, default=None))
 
 
-def _faces(consensus: dict[str, Any]) -> Iterator[Bar]:
+def _faces_judge(consensus: dict[str, Any]) -> Iterator[Bar]:
     where = "held-out faces as two of three readers saw them"
     yield Bar(f"faces' scoring judge, mean AUC, {where}", 0.95, _get(consensus, "mean_auc"))
     for name, least in (("eyeglasses", 0.98), ("headwear", 0.98), ("mouth_open", 0.97)):
         yield Bar(f"the same, {name}", least, _get(consensus, "auc", name))
+
+
+def _faces(results: list[dict[str, str]]) -> Iterator[Bar]:
+    """What LW keeps more than others at equal change: the interval must not reach below 0."""
+    over_all = {row["method"]: row for row in results
+                if (row["attribute"], row["seed"], row["level"]) == ("all", "all", "90")}
+    pairs = (("LW − LT", "lt", "gain"), ("LW − class centroids", "centroids", "gain"),
+             ("LW − Gaussian OT", "gaussian_ot", "gain"), ("LW(*) − LT(*)", "lt_star", "like"))
+    for names, method, kind in pairs:
+        for quantity, words in (("preservation", "other attributes kept"),
+                                ("identity", "identity")):
+            low = over_all.get(method, {}).get(f"{quantity}_{kind}_low")
+            yield Bar(f"faces, {names} at 90 % target change, {words}, lower end of the interval",
+                      0.0, float(low) if low else None)
 
 
 def to_markdown(rows: list[Bar]) -> str:

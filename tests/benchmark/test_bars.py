@@ -36,6 +36,23 @@ def test_the_worst_seed_counts(tmp_path):
     assert [bar.measured for bar in by_judge] == [0.86, 0.0, None, None, None, 0.85]
 
 
+def test_a_gain_on_faces_is_met_where_its_whole_interval_is(tmp_path):
+    folder = tmp_path / "results" / "faces"
+    folder.mkdir(parents=True)
+    rows = ["method,attribute,seed,level,preservation_gain_low,identity_gain_low,"
+            "preservation_like_low,identity_like_low",
+            "lt,all,all,90,0.001,-0.002,,", "lt,all,all,70,0.5,0.5,,", "lt,bangs,all,90,0.5,0.5,,",
+            "lt_star,all,all,90,-0.5,-0.5,0.25,0.125"]
+    (folder / "results.csv").write_text("\n".join(rows) + "\n")
+    found = {bar.what.removesuffix(", lower end of the interval"): bar.measured
+             for bar in bars(tmp_path) if bar.what.startswith("faces, ")}
+    assert found["faces, LW − LT at 90 % target change, other attributes kept"] == 0.001
+    assert found["faces, LW − LT at 90 % target change, identity"] == -0.002
+    assert found["faces, LW(*) − LT(*) at 90 % target change, other attributes kept"] == 0.25
+    assert found["faces, LW − Gaussian OT at 90 % target change, identity"] is None
+    assert len(found) == 8
+
+
 def test_speed_is_against_the_grouped_float32_of_the_same_batch(tmp_path):
     folder = tmp_path / "results" / "speed"
     folder.mkdir(parents=True)
