@@ -83,14 +83,15 @@ _LAST = ("lt_star", "lw_star", "lt", "lw")  # drawn on top
 
 def find_reports() -> dict[str, Path]:
     """Reports at hand, by the name under which they are chosen; those of this repository first."""
-    kinds = {"digits": "table2.json", "faces": "results.csv"}
-    places = {"published": ROOT / "results", "your last run": ROOT / "runs"}
-    return {
-        f"{domain}, {place}": folder / domain
-        for place, folder in places.items()
-        for domain, file in kinds.items()
-        if (folder / domain / file).exists()
+    results, runs = ROOT / "results", ROOT / "runs"
+    files = {
+        "digits, published": results / "digits" / "table2.json",
+        "faces, published": results / "faces" / "results.csv",
+        "digits, LT's classifier as published": results / "digits_published" / "table2.json",
+        "digits, your last run": runs / "digits" / "table2.json",
+        "faces, your last run": runs / "faces" / "results.csv",
     }
+    return {name: file.parent for name, file in files.items() if file.exists()}
 
 
 def attributes_of(report: Path) -> list[str]:

@@ -52,3 +52,24 @@ def test_a_report_from_before_the_third_reading_offers_what_it_has(opened):
     assert set(names) == set(reports.DIGIT_METRICS) - {"clean"}
     assert all("<svg" in benchmark_tab._draw("digits, published", name, None, "per image")
                for name in names)
+
+
+def test_reports_are_found_where_commands_leave_them_and_nowhere_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(reports, "ROOT", tmp_path)
+    assert reports.find_reports() == {}
+    for file in ("runs/faces/results.csv", "results/digits/table2.json", "runs/digits/config.json"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    assert reports.find_reports() == {
+        "digits, published": tmp_path / "results" / "digits",
+        "faces, your last run": tmp_path / "runs" / "faces",
+    }
+
+
+def test_every_report_of_this_repository_can_be_drawn():
+    shipped = {name: report for name, report in reports.find_reports().items()
+               if report.parent == reports.ROOT / "results"}
+    assert len(shipped) == 3
+    for name in shipped:
+        metric, target, way, *_ = benchmark_tab._open(name)
+        assert "<svg" in benchmark_tab._draw(name, metric.value, target.value, way.value)
