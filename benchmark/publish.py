@@ -15,27 +15,29 @@ _SHOWN = {"alpha: one for all": "fig6.png", "alpha: by the judge": "fig6_judge.p
 
 
 def publish(out: Path, root: Path, name: str = "digits") -> None:
-    """Copy a finished run to `results/digits` and its main table into README.md.
+    """Copy a finished run to `results/NAME`, and of "digits" the main table into README.md.
 
     Args:
         out: Run folder.
         root: Root of the repository.
-        name: Folder below `results`; README.md shows "digits" alone.
+        name: Folder below `results`.
 
     Raises:
         ValueError: If README.md has lost its markers.
         FileNotFoundError: If the run is not finished.
     """
-    if name == "digits":
-        _split(root / "README.md", "results")  # before anything is written
+    shown = name == "digits"
+    if shown:  # whatever may be wrong, before anything is written
+        text = _main_table(out)
+        _split(root / "README.md", "results")
     folder = root / "results" / name
     folder.mkdir(parents=True, exist_ok=True)
     for file in _FILES:
         shutil.copyfile(out / file, folder / file)
     for path in out.glob("classifier_*.json"):
         shutil.copyfile(path, folder / path.name)
-    if name == "digits":
-        replace_between(root / "README.md", "results", _main_table(out))
+    if shown:
+        replace_between(root / "README.md", "results", text)
 
 
 def _main_table(out: Path) -> str:

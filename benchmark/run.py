@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="leave out no edit, random, centroids, Gaussian OT, nearest target")
     parser.add_argument("--out", help="run folder, runs/DOMAIN unless given")
     parser.add_argument("--publish", action="store_true",
-                        help="copy tables and figures to results/DOMAIN and into README.md")
+                        help="copy tables and figures to results/, the main ones into README.md")
     parser.add_argument("--dry-run", action="store_true", help="print the configuration and stop")
     parser.add_argument("--figures-only", action="store_true",
                         help="tables and figures again from a finished run")

@@ -9,7 +9,8 @@ more elsewhere the labels'. `annotators` compares the first annotators with thei
 `later_annotators` with those who labelled the second half of the faces, `heldout_annotators` with
 the two who read the held-out faces again. One label of one look is a noisy truth: `consensus`
 measures a judge on the held-out faces as two of their three readers saw them, and `unanimous` where
-all three agree. The three worked apart, and none knew what a judge says.
+all three agree. The three worked apart, and none knew what a judge says. `headwear_check` is the
+AUC of headwear on further faces that were chosen because a judge may err on them.
 """
 
 import time
@@ -63,6 +64,8 @@ def report(assets: Path, generator: Dcgan, parts: dict[str, FaceLabels]) -> dict
         },
     }
     second = _again(assets)
+    hard = load_face_labels(assets / "labels_headwear_check.csv", ("headwear",), draw=2)
+    x_hard = _draw(generator, hard)
     for name, other in (("naming", "scoring"), ("scoring", "naming")):
         judge = FaceJudge.load(assets / "judges" / f"{name}.safetensors")
         facts[name] = measure_judge(judge, x, held)
@@ -70,6 +73,10 @@ def report(assets: Path, generator: Dcgan, parts: dict[str, FaceLabels]) -> dict
         p = torch.cat([judge.probabilities(x), judge.probabilities(_draw(generator, parts[other]))])
         unseen = [torch.cat(pair) for pair in zip(held, parts[other], strict=True)]
         facts[name] |= _beyond(p, FaceLabels(*unseen), second)
+        wears = judge.probabilities(x_hard)[:, FACE_ATTRIBUTES.index("headwear")]
+        facts[name]["headwear_check"] = {
+            "faces": len(hard.z), "auc": roc_auc(wears, hard.y[:, 0]),
+        }
     facts["judges_agree"] = _judges_agree(assets, x)
     facts["identity"] = _identity(assets, x[:_PAIRED])
     return facts

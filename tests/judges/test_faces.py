@@ -380,3 +380,15 @@ def test_the_consensus_in_judges_json_is_that_of_the_three_tables(facts):
     p = judge.probabilities(x)
     found = {name: roc_auc(p[:, k], y[:, k]) for k, name in enumerate(FACE_ATTRIBUTES)}
     assert found == pytest.approx(facts["scoring"]["consensus"]["auc"], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["naming", "scoring"])
+def test_the_check_of_headwear_in_judges_json_is_that_of_its_table(name, facts):
+    hard = load_face_labels(ASSETS / "labels_headwear_check.csv", ("headwear",), draw=2)
+    judge = FaceJudge.load(ASSETS / "judges" / f"{name}.safetensors")
+    with torch.no_grad():
+        x = load_dcgan(ASSETS / "generator.safetensors")(hard.z[:, None])
+    p = judge.probabilities(x)[:, FACE_ATTRIBUTES.index("headwear")]
+    told = facts[name]["headwear_check"]
+    assert told["faces"] == len(hard.z)
+    assert told["auc"] == pytest.approx(roc_auc(p, hard.y[:, 0]), abs=1e-3)

@@ -2,12 +2,14 @@
 
 import csv
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from benchmark.attributes.report import write_report, write_tables
 from benchmark.attributes.results import read_results, summaries
 from benchmark.attributes.runs import Run
+from benchmark.attributes.tables import _likes
 
 
 @pytest.fixture
@@ -116,3 +118,15 @@ def test_the_table_of_metrics_says_range_best_and_sample(finished):
     for line in text.splitlines():
         if line.startswith("| ") and "---" not in line:
             assert line.count("|") == 5
+
+
+def test_lw_and_lt_without_preservation_are_compared_in_words():
+    told = {"preservation_like": (0.01, 0.005, 0.02), "identity_like": (-0.03, -0.04, 0.0)}
+    facts = SimpleNamespace(methods=("lw_star", "lt_star"), at=lambda _, level, name: told[name],
+                            count=lambda method, level, name: 7)
+    assert _likes(facts) == (
+        "LW(*) − LT(*): preserved +0.010 [+0.005, +0.020], identity -0.030 [-0.040, +0.000], "
+        "over the 7 edits that both reach. "
+    )
+    facts.methods = ("lw", "lt_star")
+    assert _likes(facts) == ""
