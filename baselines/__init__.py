@@ -12,13 +12,7 @@ from baselines.latent_transformer import (
     LatentTransformerConfig,
     LatentTransformerStar,
 )
-from lwedit.editors import (
-    Editor,
-    LatentWasserstein,
-    LatentWassersteinCells,
-    LatentWassersteinMlp,
-    LatentWassersteinStar,
-)
+from lwedit.editors import Editor, LatentWasserstein, LatentWassersteinStar
 
 __all__ = [
     "METHODS",
@@ -43,8 +37,6 @@ METHODS: dict[str, type[Editor]] = {
         LatentTransformer,
         LatentWassersteinStar,
         LatentWasserstein,
-        LatentWassersteinMlp,
-        LatentWassersteinCells,
         Nearest,
     )
 }

@@ -53,10 +53,9 @@ def bars(root: Path) -> Iterator[Bar]:
                   _worst(results, task, "one for all", "actual"))
         yield Bar(f"LW digits kept {task}, among images that changed, worst seed", 0.80,
                   _worst(results, task, "one for all", "kept"))
-    for method, name in (("lw", "LW"), ("lw_cells", "LW over cells")):
-        for task in ("1→2", "2→3", "3→4"):
-            yield Bar(f"{name} digits kept {task}, least strength at which the judge sees n+1, "
-                      "worst seed", 0.80, _worst(results, task, "by the judge", "kept", method))
+    for task in ("1→2", "2→3", "3→4"):
+        yield Bar(f"LW digits kept {task}, least strength at which the judge sees n+1, "
+                  "worst seed", 0.80, _worst(results, task, "by the judge", "kept"))
     speed = _json(root / "results" / "speed" / "speed.json")
     yield from _speed(speed)
     faces = _json(root / "assets" / "faces" / "judges" / "judges.json")

@@ -31,8 +31,6 @@ LABELS = {
     "lt": "LT",
     "lw_star": "LW(*)",
     "lw": "LW",
-    "lw_mlp": "LW + network",
-    "lw_cells": "LW over cells",
     "nearest": "nearest real target",
 }
 _COLUMNS = ("actual", "exact", "kept", "clean", "latent", "alpha", "distance", "kept_photo")

@@ -36,13 +36,7 @@ from benchmark.runs import (
 )
 from lwedit.classifier import LatentClassifier
 from lwedit.domains import DigitsDomain
-from lwedit.editors import (
-    Editor,
-    FitData,
-    LatentWasserstein,
-    LatentWassersteinCells,
-    LatentWassersteinConfig,
-)
+from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
 from lwedit.judges.train import truth
 from lwedit.metrics import ssim
 from lwedit.vocabulary import to_unit_range
@@ -186,7 +180,7 @@ def _fit(key: CellKey, run: DigitsRun) -> None:
         for part in (few, validation)
     ]
     data = FitData(near[0], near[1], run.classifier(key.seed), task.attribute, key.seed)
-    if issubclass(method, LatentWasserstein | LatentWassersteinCells):
+    if issubclass(method, LatentWasserstein):
         settings = LatentWassersteinConfig(
             solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds,
             lam=config.lw_lam, layers=config.layers or None, ridge=config.lw_ridge,

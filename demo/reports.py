@@ -69,14 +69,13 @@ ATTRIBUTE_METRICS = {
 _LABELS = {
     "none": "no edit", "random": "random direction", "centroids": "class centroids",
     "gaussian_ot": "Gaussian OT", "lt_star": "LT(*)", "lt": "LT", "lw_star": "LW(*)",
-    "lw_mlp": "LW (MLP)", "lw_cells": "LW over cells", "lw": "LW", "nearest": "nearest real target",
+    "lw": "LW", "nearest": "nearest real target",
 }
 _LOOKS = {
     "lw": (COLOURS["lw"], ""), "lt": (COLOURS["lt"], ""), "lw_star": ("#56B4E9", "7 4"),
     "lt_star": ("#E69F00", "7 4"), "centroids": ("#8a94a3", "2 3"),
     "gaussian_ot": ("#009E73", "8 3 2 3"), "nearest": ("#CC79A7", "2 3"),
-    "random": ("#b3bbc6", "4 4"), "none": ("#b3bbc6", "1 4"), "lw_mlp": ("#5D3A9B", "7 4"),
-    "lw_cells": ("#882255", "3 3"),
+    "random": ("#b3bbc6", "4 4"), "none": ("#b3bbc6", "1 4"),
 }
 _LAST = ("lt_star", "lw_star", "lt", "lw")  # drawn on top
 

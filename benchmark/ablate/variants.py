@@ -52,7 +52,7 @@ class Variant:
     """
 
     what: Literal["floor", "base", "blur", "debiasing", "weights", "slope", "shape", "layers",
-                  "solver", "batch", "lambda", "outputs", "stopping", "non-affine"]
+                  "solver", "batch", "lambda", "outputs", "stopping"]
     method: str
     changes: dict[str, Any]
 
@@ -98,8 +98,4 @@ def variants_of(domain: str) -> dict[str, Variant]:
             "every layer": ("layers", {"layers": None}),
         }
     rows = {name: Variant("floor", name, {}) for name in FLOORS}
-    rows |= {name: Variant(what, "lw", changes) for name, (what, changes) in lw.items()}
-    return rows | {
-        "residual network": Variant("non-affine", "lw_mlp", {}),
-        "network over cells": Variant("non-affine", "lw_cells", {}),
-    }
+    return rows | {name: Variant(what, "lw", changes) for name, (what, changes) in lw.items()}

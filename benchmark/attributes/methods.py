@@ -6,19 +6,11 @@ from pathlib import Path
 from baselines import METHODS
 from benchmark.attributes.settings import AttributeConfig
 from benchmark.stages import FLOORS
-from lwedit.editors import (
-    Editor,
-    FitData,
-    LatentWasserstein,
-    LatentWassersteinCells,
-    LatentWassersteinConfig,
-    LatentWassersteinMlp,
-)
+from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
 
 __all__ = ["CEILING", "fit_editor", "load_method", "methods_of", "registry", "seeds_of"]
 
 *_FLOORS, CEILING = FLOORS
-_LATENT_WASSERSTEIN = (LatentWasserstein, LatentWassersteinMlp, LatentWassersteinCells)
 
 
 def load_method(place: str) -> type[Editor]:
@@ -76,10 +68,9 @@ def seeds_of(method: str, config: AttributeConfig) -> tuple[int, ...]:
 
 def fit_editor(method: type[Editor], data: FitData, config: AttributeConfig) -> Editor:
     """Learn one edit with the settings of the run."""
-    if issubclass(method, _LATENT_WASSERSTEIN):
-        affine = issubclass(method, LatentWasserstein)
+    if issubclass(method, LatentWasserstein):
         return method.fit(data, LatentWassersteinConfig(
             solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds,
-            lam=config.lw_lam, line=config.lw_line, back=config.lw_back if affine else "map",
+            lam=config.lw_lam, line=config.lw_line, back=config.lw_back,
         ))
     return method.fit(data)

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from benchmark.report import LABELS
-
 __all__ = ["bars_of", "to_markdown"]
 
 _D_OF = {"judge": "d: half change by the judge", "latent": "d: .9 change by the classifier"}
-_VARIANTS = {"lw_layer0": "LW, layer 0 only", "lw_cells": LABELS["lw_cells"]}
+_VARIANTS = {"lw_layer0": "LW, layer 0 only"}
 _GOALS = {"seconds": 60.0, "gigabytes": 4.0, "ratio": 20.0, "percent": 0.01, "map": 0.05}
 
 

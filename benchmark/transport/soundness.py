@@ -9,10 +9,10 @@ meanings stand side by side:
 
 For each, d, 1.5 d and 2 d are looked at, and the first multiple of d is found at which edited codes
 are farther from real ones than the 10 % allow. Editors have the settings of the benchmark's own
-runs of a domain, and lambda 0 and 1. On digits two others stand beside them: LW that may move
-layer 0 only, which is what the generator draws digits from (`benchmark/ablation.py`), and LW over
-cells, lambda 0. Beside each stands alpha = 0: codes of the source class that
-lie tighter than the target's to begin with are no collapse of the edit.
+runs of a domain, and lambda 0 and 1. On digits another stands beside them: LW that may move layer 0
+only, which is what the generator draws digits from (`benchmark/ablation.py`). Beside each stands
+alpha = 0: codes of the source class that lie tighter than the target's to begin with are no
+collapse of the edit.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,13 +29,7 @@ from benchmark.attributes.strengths import find_d
 from benchmark.presets import RunConfig
 from benchmark.transport.sources import attribute_data, classifier_of, digits_data, of_count
 from lwedit.domains import AttributeDomain, DigitsDomain
-from lwedit.editors import (
-    Editor,
-    FitData,
-    LatentWasserstein,
-    LatentWassersteinCells,
-    LatentWassersteinConfig,
-)
+from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
 from lwedit.metrics.collapse import Collapse, collapse
 
 __all__ = ["SHARES", "Soundness", "attributes_soundness", "digits_soundness", "leaves_at"]
@@ -46,12 +40,8 @@ _FURTHEST, _STEP = 4.0, 0.1  # multiples of d at which an edit may leave the dat
 _CODES = 500  # held-out codes of each side
 _DRAWN = 100  # of those, how many the judge sees
 _LAMBDAS = (0.0, 1.0)
-# What is fitted and what it changes of the benchmark's settings.
-_VARIANTS: dict[str, tuple[type[LatentWasserstein | LatentWassersteinCells], dict[str, Any]]] = {
-    "lw": (LatentWasserstein, {}),
-    "lw_layer0": (LatentWasserstein, {"layers": (0,)}),
-    "lw_cells": (LatentWassersteinCells, {}),
-}
+# What a fit changes of the benchmark's settings.
+_VARIANTS: dict[str, dict[str, Any]] = {"lw": {}, "lw_layer0": {"layers": (0,)}}
 Verdict = Callable[[Tensor], Tensor]  # codes -> whether each has the attribute
 
 
@@ -70,7 +60,7 @@ class Soundness(NamedTuple):
         leaves: The multiple of this d at which the edit leaves the data, None where it does not up
             to 4.
         found: Spread and distance.
-        method: Whose edit, "lw", "lw_layer0" or "lw_cells".
+        method: Whose edit, "lw" or "lw_layer0".
     """
 
     domain: str
@@ -153,13 +143,13 @@ def _rows(domain: str, count: int, edits: Iterator[_Edit]) -> list[Soundness]:
     digits = domain == "digits"
     rows, settings = [], BASES["digits" if digits else "faces"]
     fits = [("lw", lam) for lam in _LAMBDAS]
-    fits += [("lw_layer0", lam) for lam in _LAMBDAS] + [("lw_cells", 0.0)] if digits else []
+    fits += [("lw_layer0", lam) for lam in _LAMBDAS] if digits else []
     with tqdm(total=count * len(fits), desc=f"soundness of {domain}", unit="fit") as bar:
         for edit in edits:
             for name, lam in fits:
-                method, changes = _VARIANTS[name]
-                config = LatentWassersteinConfig(**{**settings, "lam": lam, **changes})
-                rows += _of_editor(domain, edit, lam, name, method.fit(edit.data, config))
+                config = LatentWassersteinConfig(**{**settings, "lam": lam, **_VARIANTS[name]})
+                editor = LatentWasserstein.fit(edit.data, config)
+                rows += _of_editor(domain, edit, lam, name, editor)
                 bar.update()
     return rows
 

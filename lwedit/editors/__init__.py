@@ -2,31 +2,16 @@
 
 from lwedit.editors.affine import AffineEditor, AffineMap, Shape
 from lwedit.editors.base import Editor, FitData
-from lwedit.editors.cells import CellEditor, CellMap
-from lwedit.editors.config import CellConfig, LatentWassersteinConfig, ResidualConfig
-from lwedit.editors.latent_wasserstein import (
-    LatentWasserstein,
-    LatentWassersteinCells,
-    LatentWassersteinMlp,
-    LatentWassersteinStar,
-)
-from lwedit.editors.residual import ResidualEditor, ResidualMap
+from lwedit.editors.config import LatentWassersteinConfig
+from lwedit.editors.latent_wasserstein import LatentWasserstein, LatentWassersteinStar
 
 __all__ = [
     "AffineEditor",
     "AffineMap",
-    "CellConfig",
-    "CellEditor",
-    "CellMap",
     "Editor",
     "FitData",
     "LatentWasserstein",
-    "LatentWassersteinCells",
     "LatentWassersteinConfig",
-    "LatentWassersteinMlp",
     "LatentWassersteinStar",
-    "ResidualConfig",
-    "ResidualEditor",
-    "ResidualMap",
     "Shape",
 ]

@@ -10,7 +10,7 @@ from typing import Literal
 from lwedit.editors.affine import Shape
 from lwedit.transport import WeightMode
 
-__all__ = ["CellConfig", "LatentWassersteinConfig", "ResidualConfig"]
+__all__ = ["LatentWassersteinConfig"]
 
 
 @dataclass(frozen=True)
@@ -107,75 +107,4 @@ class LatentWassersteinConfig:
             raise ValueError(
                 f"group_by must be given exactly when weights is not 'none', got "
                 f"weights = {self.weights!r} and group_by = {self.group_by}."
-            )
-
-
-@dataclass(frozen=True)
-class ResidualConfig:
-    """Settings of the network that `lw_mlp` adds to the affine map.
-
-    Attributes:
-        rank: Principal axes of the codes that the network reads and writes.
-        hidden: Width of its two hidden layers.
-        blur: Candidates, as for the affine map. A smaller blur asks for longer moves.
-        rounds: Most rounds of plan and training a candidate; the best one is kept.
-        epochs: Passes over the codes a round.
-        lr: Adam's step size.
-        weight_decay: Decoupled weight decay.
-        batch: Codes a step.
-        patience: Rounds without improvement before stopping.
-    """
-
-    rank: int = 128
-    hidden: int = 256
-    blur: tuple[float, ...] = (0.15, 0.3)
-    rounds: int = 6
-    epochs: int = 3
-    lr: float = 1e-3
-    weight_decay: float = 0.1
-    batch: int = 256
-    patience: int = 2
-
-    def __post_init__(self) -> None:
-        if not self.blur:
-            raise ValueError("blur must hold a candidate, got an empty tuple.")
-        if min(self.rank, self.hidden, self.rounds, self.epochs, self.batch) < 1:
-            raise ValueError(
-                "rank, hidden, rounds, epochs and batch must be positive, got "
-                f"{(self.rank, self.hidden, self.rounds, self.epochs, self.batch)}."
-            )
-
-
-@dataclass(frozen=True)
-class CellConfig:
-    """Settings of the network over cells that `lw_cells` has in place of the affine map.
-
-    Attributes:
-        width: Units of a token, a multiple of 32.
-        depth: Blocks of attention.
-        sparsity: mu, the price of a cell's move, in units of the deviation of a token's entries.
-            The larger, the fewer cells move, and the less of a digit a strength of 1 draws.
-        rounds: Rounds of plan and training.
-        epochs: Passes over the codes a round.
-        lr: Adam's step size.
-        weight_decay: Decoupled weight decay.
-        batch: Codes a step.
-    """
-
-    width: int = 128
-    depth: int = 3
-    sparsity: float = 0.15
-    rounds: int = 2
-    epochs: int = 3
-    lr: float = 1e-3
-    weight_decay: float = 0.05
-    batch: int = 128
-
-    def __post_init__(self) -> None:
-        if self.sparsity < 0:
-            raise ValueError(f"sparsity must not be negative, got {self.sparsity}.")
-        if min(self.depth, self.rounds, self.epochs, self.batch) < 1:
-            raise ValueError(
-                "depth, rounds, epochs and batch must be positive, got "
-                f"{(self.depth, self.rounds, self.epochs, self.batch)}."
             )

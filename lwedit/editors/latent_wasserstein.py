@@ -7,9 +7,6 @@ H(w) adds the attribute for alpha > 0, and alpha < 0 removes it, in Eq. 1 by the
 and how it depends on them says little about codes with it. LW(*) is the core method, lambda = 0,
 which never looks at a classifier.
 
-`LatentWassersteinMlp` and `LatentWassersteinCells` drop the paper's restriction to affine maps and
-keep its loss.
-
 Two solvers of the same loss: `solver_adam`, the paper's, and `solver_alternate`, the default
 here because the noise of mini-batches shrinks codes to their mean. On Gaussians both must find
 the closed-form map (`lwedit.transport.gaussian`).
@@ -22,21 +19,12 @@ import torch
 
 from lwedit.editors.affine import AffineEditor, AffineMap
 from lwedit.editors.base import FitData
-from lwedit.editors.cells import CellEditor
-from lwedit.editors.config import CellConfig, LatentWassersteinConfig, ResidualConfig
+from lwedit.editors.config import LatentWassersteinConfig
 from lwedit.editors.objective import Problem, Solution, prepare
-from lwedit.editors.residual import ResidualEditor
 from lwedit.editors.solver_adam import solve_adam
 from lwedit.editors.solver_alternate import solve_alternate
-from lwedit.editors.solver_cells import CellSolution, solve_cells
-from lwedit.editors.solver_residual import ResidualSolution, solve_residual
 
-__all__ = [
-    "LatentWasserstein",
-    "LatentWassersteinCells",
-    "LatentWassersteinMlp",
-    "LatentWassersteinStar",
-]
+__all__ = ["LatentWasserstein", "LatentWassersteinStar"]
 
 _SOLVERS = {"adam": solve_adam, "alternate": solve_alternate}
 
@@ -104,96 +92,7 @@ class LatentWassersteinStar(LatentWasserstein):
         return super().fit(data, replace(config, lam=0.0), progress=progress)
 
 
-class LatentWassersteinMlp(ResidualEditor):
-    """LW whose displacement is the affine one plus a small network (`lwedit.editors.residual`).
-
-    Attributes:
-        solution: What the solver chose and its held-out loss; None for a loaded editor.
-    """
-
-    method: ClassVar[str] = "lw_mlp"
-    solution: ResidualSolution | None = None
-
-    @classmethod
-    def fit(
-        cls,
-        data: FitData,
-        config: LatentWassersteinConfig | None = None,
-        residual: ResidualConfig | None = None,
-        *,
-        progress: bool = False,
-    ) -> "LatentWassersteinMlp":
-        """Learn the edit.
-
-        Args:
-            data: Codes, labels and the latent classifier (used where lambda > 0).
-            config: Settings of the loss and of the affine part, which `alternate` solves.
-            residual: Settings of the network.
-            progress: Show bars.
-
-        Raises:
-            ValueError: If the codes have one label only, or the settings do not suit them.
-        """
-        problem, rng = _for_network(data, config)
-        residual = ResidualConfig() if residual is None else residual
-        solution = solve_residual(problem, residual, rng, progress=progress)
-        editor = cls(data.attribute, data.train.space, solution.map)
-        editor.solution = solution
-        return editor
-
-
-class LatentWassersteinCells(CellEditor):
-    """LW whose displacement is a network over the cells of a code (`lwedit.editors.cells`).
-
-    Attributes:
-        solution: What the solver found and its held-out loss; None for a loaded editor.
-    """
-
-    method: ClassVar[str] = "lw_cells"
-    solution: CellSolution | None = None
-
-    @classmethod
-    def fit(
-        cls,
-        data: FitData,
-        config: LatentWassersteinConfig | None = None,
-        cells: CellConfig | None = None,
-        *,
-        progress: bool = False,
-    ) -> "LatentWassersteinCells":
-        """Learn the edit.
-
-        Args:
-            data: Codes, labels and the latent classifier (used where lambda > 0).
-            config: Settings of the loss; `grid` cells along a side, one cell if None.
-            cells: Settings of the network.
-            progress: Show a bar.
-
-        Raises:
-            ValueError: If the codes have one label only, or the settings do not suit them.
-        """
-        problem, rng = _for_network(data, config)
-        solution = solve_cells(problem, CellConfig() if cells is None else cells, rng,
-                               progress=progress)
-        editor = cls(data.attribute, data.train.space, solution.map)
-        editor.solution = solution
-        return editor
-
-
 def _with_mean_back(map: AffineMap, problem: Problem) -> AffineMap:
     """The same H; alpha < 0 runs its mean move over the source codes backwards."""
     train = problem.train
     return replace(map, back=torch.einsum("n,nld->ld", train.a, map(train.source)))
-
-
-def _for_network(
-    data: FitData, config: LatentWassersteinConfig | None
-) -> tuple[Problem, torch.Generator]:
-    """What both networks are fitted to, and the source of everything random in the fit."""
-    config = LatentWassersteinConfig() if config is None else config
-    if config.solver != "alternate":
-        raise ValueError(f"solver must be 'alternate' for a network, got {config.solver!r}.")
-    if config.back != "map":
-        raise ValueError(f"back must be 'map' for a network, got {config.back!r}.")
-    rng = torch.Generator().manual_seed(data.seed)
-    return prepare(data, config, rng), rng

@@ -3,8 +3,8 @@
     delta_i = -dS/dx'_i / a_i     from the plans x' -> y and x' -> x' (`lwedit.transport.plans`)
                                   between the layers that H may move, 0 in the others
 
-on all codes at once, with the potentials of the last call as a warm start: what both solvers
-without a step size (`solver_alternate`, `solver_residual`) regress their maps on.
+on all codes at once, with the potentials of the last call as a warm start: what `solver_alternate`
+regresses its map on.
 
 A plan whose blur is well above the spread of the codes says where their mean should go, but of
 how much they should draw together only a share of the order of (spread / blur)^2 a round, so that

@@ -24,7 +24,7 @@ from lwedit.editors.ridge import RidgeSystem
 from lwedit.editors.ridge_tied import TiedRidgeSystem
 from lwedit.vocabulary import flatten_codes
 
-__all__ = ["Regression", "candidates", "prepare_regression", "principal_axes"]
+__all__ = ["Regression", "candidates", "prepare_regression"]
 
 _AXES_FROM = 4000  # codes at most that principal axes are computed from
 
@@ -54,12 +54,12 @@ def prepare_regression(problem: Problem) -> Regression:
     flat = flatten_codes(source)
     if shape == "full":
         return Regression(RidgeSystem(flat[:, None], a), None)
-    axes = principal_axes(torch.cat([flat, flatten_codes(problem.train.target)]),
+    axes = _principal_axes(torch.cat([flat, flatten_codes(problem.train.target)]),
                            problem.config.rank)
     return Regression(RidgeSystem((flat @ axes.T)[:, None], a), axes)
 
 
-def principal_axes(x: Float[Tensor, "n flat"], rank: int) -> Float[Tensor, "axes flat"]:
+def _principal_axes(x: Float[Tensor, "n flat"], rank: int) -> Float[Tensor, "axes flat"]:
     """The axes of largest variance, by the smaller of the two Gram matrices.
 
     Args:

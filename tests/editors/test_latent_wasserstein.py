@@ -10,9 +10,7 @@ from lwedit.editors import (
     AffineMap,
     FitData,
     LatentWasserstein,
-    LatentWassersteinCells,
     LatentWassersteinConfig,
-    LatentWassersteinMlp,
     LatentWassersteinStar,
 )
 from lwedit.editors.objective import prepare
@@ -323,13 +321,6 @@ def test_back_is_the_mean_move_of_the_weighed_source_codes(weights):
     mean = (train.a[:, None, None] * editor.displacement(train.source)).sum(dim=0)
     torch.testing.assert_close(editor.edit(w, -2.0), w - 2 * mean)
     torch.testing.assert_close(forward.edit(w, -2.0), w - 2 * forward.displacement(w))
-
-
-@pytest.mark.parametrize("network", [LatentWassersteinMlp, LatentWassersteinCells])
-def test_a_network_has_no_mean_to_run_backwards(network):
-    data, _ = fit_data(300)
-    with pytest.raises(ValueError, match="back must be 'map' for a network, got 'mean'"):
-        network.fit(data, replace(CORE, back="mean"))
 
 
 def test_no_more_codes_are_used_than_asked_for():

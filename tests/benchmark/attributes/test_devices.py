@@ -65,7 +65,7 @@ def cell(method, device):
     return editor, found
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "lw_mlp"])
+@pytest.mark.parametrize("method", list(METHODS))
 def test_every_stage_keeps_to_its_device_and_gives_the_same_numbers(method, tmp_path, unchecked):
     _, expected = cell(method, "cpu")
     with Pretending():
