@@ -81,6 +81,33 @@ class LatentClassifier(nn.Module):
         return self.net((flatten_codes(w) - self.centre) / self.scale)
 
     @torch.no_grad()
+    def along(
+        self,
+        w: Float[Tensor, "n layers dim"],
+        move: Float[Tensor, "n layers dim"],
+        alphas: Float[Tensor, " alphas"],
+    ) -> Float[Tensor, "alphas n attributes"]:
+        """The logits of w + alpha move, at many strengths for little more than one.
+
+        The first layer is affine in alpha, and nearly all of the network.
+
+        Args:
+            w: Codes.
+            move: Where they go.
+            alphas: Strengths.
+        """
+        first, *rest = self.net
+        start = first((flatten_codes(w) - self.centre) / self.scale)
+        slope = (flatten_codes(move) / self.scale) @ first.weight.T
+        found = []
+        for alpha in alphas.tolist():
+            x = start + alpha * slope
+            for layer in rest:
+                x = layer(x)
+            found.append(x)
+        return torch.stack(found)
+
+    @torch.no_grad()
     def accuracy(self, latents: LatentSet) -> Float[Tensor, " attributes"]:
         """Share of labels predicted right, an attribute."""
         agree = (self(latents.w) > 0) == (latents.y == 1)

@@ -31,17 +31,39 @@ Part = Literal["train", "heldout"]
 
 @dataclass(frozen=True)
 class EditTask:
-    """One edit: which codes it starts from and which attribute it adds.
+    """One edit: which codes it starts from, and which attribute it adds or removes.
 
     Attributes:
         name: As it stands in tables, such as "1→2".
-        attribute: Target attribute; codes in `keep` with label 0 are the source.
+        attribute: Target attribute, which the editor adds for alpha > 0.
         count: Number of digits of the source images.
+        sign: Of alpha: 1 adds the attribute, -1 removes it.
     """
 
     name: str
     attribute: str
     count: int
+    sign: Literal[1, -1] = 1
+
+    @property
+    def stem(self) -> str:
+        """The name in names of files."""
+        return self.name.replace("→", "to")
+
+    @property
+    def adds(self) -> bool:
+        """Whether a digit is added."""
+        return self.sign > 0
+
+    @property
+    def wanted(self) -> int:
+        """Number of digits of the edited images."""
+        return self.count + self.sign
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Numbers of digits without and with the attribute."""
+        return min(self.count, self.wanted), max(self.count, self.wanted)
 
 
 @runtime_checkable

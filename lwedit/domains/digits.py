@@ -4,7 +4,7 @@ Everything starts from files in `assets/digits/`. Images are made from the shipp
 digits by seed, so the 25,000 training and 4,000 held-out images are the same on every machine
 and nothing is downloaded; their W+ codes are computed at first use and cached under the hash
 of the weights that made them. Attributes are exact: at_least_2, at_least_3, at_least_4 (the
-targets of the three edits "add a digit") and has_0 ... has_9 (what should stay).
+targets of the edits "add a digit" and "remove a digit") and has_0 ... has_9 (what should stay).
 """
 
 import os
@@ -48,11 +48,13 @@ class DigitScores(NamedTuple):
         count: Most probable number of digits.
         classes: Most probable number of digits of each class.
         confidence: Probability of the least certain of the ten class counts.
+        count_confidence: Probability of the most probable number of digits.
     """
 
     count: Int64[Tensor, " n"]
     classes: Int64[Tensor, "n 10"]
     confidence: Float[Tensor, " n"]
+    count_confidence: Float[Tensor, " n"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class DigitsDomain:
 
     name = "digits"
     tasks = tuple(EditTask(f"{n}→{n + 1}", f"at_least_{n + 1}", n) for n in (1, 2, 3))
+    removals = tuple(EditTask(f"{n + 1}→{n}", f"at_least_{n + 1}", n + 1, -1) for n in (1, 2, 3))
     attributes = tuple(f"at_least_{n}" for n in (2, 3, 4)) + tuple(f"has_{c}" for c in range(10))
 
     @classmethod
@@ -165,10 +168,10 @@ class DigitsDomain:
 
     def score(self, x: Float[Tensor, "n c h w"]) -> DigitScores:
         """What the judges see."""
-        probabilities = self.classes_judge.probabilities(x)
-        best = probabilities.max(dim=2)
+        classes = self.classes_judge.probabilities(x).max(dim=2)
+        count = self.count_judge.probabilities(x)[:, 0].max(dim=1)
         return DigitScores(
-            self.count_judge.predict(x)[:, 0], best.indices, best.values.min(dim=1).values
+            count.indices, classes.indices, classes.values.min(dim=1).values, count.values
         )
 
 

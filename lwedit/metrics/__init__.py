@@ -15,23 +15,29 @@ from lwedit.metrics.equal_change import area_under, at_change, reaches
 from lwedit.metrics.likeness import perceptual_distance
 from lwedit.metrics.realism import frechet_distance, kernel_distance
 from lwedit.metrics.ssim import ssim
+from lwedit.metrics.strict import SURE, as_wanted, fooled, kept, new_class
 
 __all__ = [
     "METRICS",
+    "SURE",
     "Metric",
     "Worst",
     "adversarial_gap",
     "area_under",
+    "as_wanted",
     "at_change",
     "changed",
     "commutator",
+    "fooled",
     "frechet_distance",
     "gaussian_distance",
+    "kept",
     "kept_share",
     "kernel_distance",
     "linearity",
     "monotone",
     "nearest_ratio",
+    "new_class",
     "norm_ratio",
     "perceptual_distance",
     "reaches",

@@ -13,6 +13,7 @@ from lwedit.metrics.edits import adversarial_gap, changed, kept_share, rescoring
 from lwedit.metrics.likeness import perceptual_distance
 from lwedit.metrics.realism import frechet_distance, kernel_distance
 from lwedit.metrics.ssim import ssim
+from lwedit.metrics.strict import as_wanted, fooled, kept
 
 __all__ = ["METRICS", "Metric"]
 
@@ -66,6 +67,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("monotone", "share of images whose score never falls", 0, 1, 1, "images", monotone),
     Metric("linearity", "R² of the target logit with α", 0, 1, 1, "images", linearity),
     Metric("round_trip", "error of undoing the edit", 0, _INF, 0, "codes", round_trip),
+    Metric("as_wanted", "digits: exactly as many as wanted, both judges sure", 0, 1, 1, "images",
+           as_wanted),
+    Metric("others_kept", "digits: the other digits left alone", 0, 1, 1, "images", kept),
+    Metric("fooled", "digits: the latent classifier believes in an edit that is not there", 0, 1, 0,
+           "images", fooled),
     Metric("commutator", "how far the order of two edits matters", 0, _INF, 0, "codes",
            commutator),
 )

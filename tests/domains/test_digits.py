@@ -81,6 +81,16 @@ def test_labels_by_hand():
 def test_each_task_adds_one_digit():
     tasks = [(task.name, task.count, task.attribute) for task in DigitsDomain.tasks]
     assert tasks == [("1→2", 1, "at_least_2"), ("2→3", 2, "at_least_3"), ("3→4", 3, "at_least_4")]
+    assert all((task.adds, task.wanted) == (True, task.count + 1) for task in DigitsDomain.tasks)
+
+
+def test_each_removal_runs_the_editor_of_the_same_attribute_backwards():
+    removals = [(task.name, task.count, task.wanted, task.attribute, task.sides, task.stem)
+                for task in DigitsDomain.removals]
+    assert removals == [("2→1", 2, 1, "at_least_2", (1, 2), "2to1"),
+                        ("3→2", 3, 2, "at_least_3", (2, 3), "3to2"),
+                        ("4→3", 4, 3, "at_least_4", (3, 4), "4to3")]
+    assert not any(task.adds for task in DigitsDomain.removals)
 
 
 # --- images ----------------------------------------------------------------------------------
@@ -205,6 +215,8 @@ def test_scores_are_the_most_probable_answers(made):
     p = domain.classes_judge(x).softmax(dim=2)
     assert torch.equal(scores.classes, p.argmax(dim=2))
     torch.testing.assert_close(scores.confidence, p.amax(dim=2).amin(dim=1))
+    sure = domain.count_judge(x)[:, 0].softmax(dim=1).amax(dim=1)
+    torch.testing.assert_close(scores.count_confidence, sure)
 
 
 # --- files -----------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import torch
 from lwedit import metrics
 from lwedit.metrics import METRICS
 
-# Not a quantity of an edit: they read other quantities at equal change, or set a unit.
-HELPERS = {"area_under", "at_change", "reaches", "target_spread"}
+# Not a quantity of an edit: they read other quantities at equal change, set a unit, name a class.
+HELPERS = {"area_under", "at_change", "new_class", "reaches", "target_spread"}
 
 
 def test_every_metric_is_in_the_table():
