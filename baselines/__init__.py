@@ -12,7 +12,12 @@ from baselines.latent_transformer import (
     LatentTransformerConfig,
     LatentTransformerStar,
 )
-from lwedit.editors import Editor, LatentWasserstein, LatentWassersteinStar
+from lwedit.editors import (
+    Editor,
+    LatentWasserstein,
+    LatentWassersteinPaper,
+    LatentWassersteinStar,
+)
 
 __all__ = [
     "METHODS",
@@ -35,6 +40,7 @@ METHODS: dict[str, type[Editor]] = {
         GaussianTransport,
         LatentTransformerStar,
         LatentTransformer,
+        LatentWassersteinPaper,
         LatentWassersteinStar,
         LatentWasserstein,
         Nearest,

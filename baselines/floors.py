@@ -93,7 +93,9 @@ class GaussianTransport(AffineEditor):
     uses_seed: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, data: FitData) -> "GaussianTransport":
+    def fit(
+        cls, data: FitData, layers: tuple[int, ...] | None = None
+    ) -> "GaussianTransport":
         """Fit two Gaussians and write down the map between them.
 
         Both covariances are shrunk towards a multiple of the identity by the same share, the
@@ -102,9 +104,11 @@ class GaussianTransport(AffineEditor):
 
         Args:
             data: Codes with labels.
+            layers: Layers that may move, all if None; the Gaussians are those of these layers.
         """
-        pair = data.train.pair(data.attribute)
-        source, target = flatten_codes(pair.source), flatten_codes(pair.target)
+        pair, space = data.train.pair(data.attribute), data.train.space
+        moved = list(range(space.layers)) if layers is None else sorted(layers)
+        source, target = flatten_codes(pair.source[:, moved]), flatten_codes(pair.target[:, moved])
         both = [x.double().cpu().numpy() for x in (source, target)]
         share = max(float(ledoit_wolf_shrinkage(x)) for x in both)
         before, after = (
@@ -113,7 +117,20 @@ class GaussianTransport(AffineEditor):
         weight, bias = gaussian_map(before, after)
         weight = weight.clone()
         weight.diagonal().sub_(1)  # H = T - identity
-        return cls(data.attribute, data.train.space, AffineMap(weight.float(), bias.float()))
+        map = AffineMap(weight.float(), bias.float())
+        editor = cls(data.attribute, space, map if layers is None else _embedded(map, moved, space))
+        return editor if layers is None else editor.restrict(tuple(moved))
+
+
+def _embedded(map: AffineMap, layers: list[int], space: Space) -> AffineMap:
+    """A full map on some layers as a map on whole codes: read those, write those."""
+    assert map.weight is not None
+    flat = torch.arange(space.layers * space.dim).reshape(space.layers, space.dim)
+    rows = flat[layers].flatten().to(map.bias.device)
+    read = map.weight.new_zeros(len(rows), flat.numel())
+    read[torch.arange(len(rows)), rows] = 1.0
+    weight, bias = read.T @ map.weight, read.T @ map.bias
+    return AffineMap(weight, bias, read)
 
 
 class Nearest(Editor):

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from baselines import METHODS
+from baselines import METHODS, GaussianTransport
 from benchmark.ablate.bench import Bench
 from benchmark.ablate.layers import layer_roles
 from benchmark.ablate.variants import BASES, FLOORS, AblationPreset, Variant
@@ -70,13 +70,16 @@ def measure(
 def fit_variant(variant: Variant, data: FitData, bench: Bench, preset: AblationPreset) -> Editor:
     """One editor of a variant."""
     base = BASES[bench.name]
-    if variant.method in FLOORS:
+    if variant.method in FLOORS:  # as in the benchmark, floors move what LW moves
+        layers = base.get("layers")
+        if variant.method == "gaussian_ot":
+            return GaussianTransport.fit(data, layers=layers)
         floor = METHODS[variant.method].fit(data)
-        if base.get("layers"):  # as in the benchmark: floors move what LW moves
-            floor.restrict(base["layers"])
-        return floor
+        return floor.restrict(layers) if layers else floor
     settings = {**base, "most_codes": preset.codes, "held_out": preset.codes,
-                "max_steps": preset.adam_steps, **variant.changes}
+                **variant.changes}
+    if settings.get("solver") == "adam":
+        settings["max_steps"] = preset.adam_steps
     if settings.get("weights", "none") != "none":
         names = [name for name in bench.group_by if name != data.attribute]
         settings["group_by"] = tuple(names)

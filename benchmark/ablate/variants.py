@@ -7,6 +7,8 @@ one thing each. Floors are variants without settings.
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lwedit.editors import LatentWassersteinConfig
+
 __all__ = ["BASES", "FLOORS", "PRESETS", "AblationPreset", "Variant", "variants_of"]
 
 
@@ -68,6 +70,8 @@ FLOORS = ("centroids", "gaussian_ot")
 
 def variants_of(domain: str) -> dict[str, Variant]:
     """The rows of a domain by name; layers only where there are some."""
+    default = LatentWassersteinConfig()
+    unread = {name: getattr(default, name) for name in ("grid", "line", "rounds", "ridge")}
     lw: dict[str, tuple[str, dict[str, Any]]] = {
         "base": ("base", {}),
         **{
@@ -86,8 +90,8 @@ def variants_of(domain: str) -> dict[str, Variant]:
         "lambda 1, probabilities": ("outputs", {"lam": 1.0, "outputs": "probabilities"}),
         "one round": ("stopping", {"rounds": 1}),
         "no ridge": ("stopping", {"ridge": (1e-6,)}),
-        "adam, batch 512": ("solver", {"solver": "adam", "batch": 512, "grid": None}),
-        "adam, batch 128": ("batch", {"solver": "adam", "batch": 128, "grid": None}),
+        "adam, batch 512": ("solver", {"solver": "adam", "batch": 512} | unread),
+        "adam, batch 128": ("batch", {"solver": "adam", "batch": 128} | unread),
     }
     if domain == "digits":
         lw |= {

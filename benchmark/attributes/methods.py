@@ -5,8 +5,15 @@ from pathlib import Path
 
 from baselines import METHODS
 from benchmark.attributes.settings import AttributeConfig
-from benchmark.stages import FLOORS
-from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
+from benchmark.methods import FLOORS
+from lwedit.editors import (
+    Editor,
+    FitData,
+    LatentWasserstein,
+    LatentWassersteinConfig,
+    LatentWassersteinPaper,
+    paper_config,
+)
 
 __all__ = ["CEILING", "fit_editor", "load_method", "methods_of", "registry", "seeds_of"]
 
@@ -68,9 +75,11 @@ def seeds_of(method: str, config: AttributeConfig) -> tuple[int, ...]:
 
 def fit_editor(method: type[Editor], data: FitData, config: AttributeConfig) -> Editor:
     """Learn one edit with the settings of the run."""
+    if issubclass(method, LatentWassersteinPaper):
+        return method.fit(data, paper_config(data.train, data.attribute, biased=True))
     if issubclass(method, LatentWasserstein):
         return method.fit(data, LatentWassersteinConfig(
-            solver=config.lw_solver, blur=config.lw_blur, rounds=config.lw_rounds,
+            blur=config.lw_blur, rounds=config.lw_rounds,
             lam=config.lw_lam, line=config.lw_line, back=config.lw_back,
         ))
     return method.fit(data)

@@ -38,7 +38,6 @@ class AttributeConfig:
         slow_images: Test images on which slow identity networks score, at 90 % target change.
         pictured: Test images whose pictures are kept, for the grids.
         classifier_hidden: Hidden widths of the latent classifier.
-        lw_solver: Solver of LW and LW(*), "alternate" or "adam" (the paper's).
         lw_blur: Blurs among which held-out codes choose, see `LatentWassersteinConfig`.
         lw_rounds: Most rounds of `alternate`.
         lw_lam: lambda of LW. The paper has 1, for logits of another classifier.
@@ -70,7 +69,6 @@ class AttributeConfig:
     slow_images: int = 10
     pictured: int = 4
     classifier_hidden: tuple[int, ...] = (512, 256)
-    lw_solver: Literal["alternate", "adam"] = "alternate"
     lw_blur: tuple[float, ...] = (0.3,)
     lw_rounds: int = 4
     lw_lam: float = 0.7

@@ -6,7 +6,7 @@ four learned methods differ in lightness.
 
 from typing import NamedTuple
 
-from benchmark.report import LABELS
+from benchmark.methods import LABELS
 
 __all__ = ["Look", "label_of", "look_of"]
 
@@ -26,6 +26,8 @@ _LOOKS = {
     "gaussian_ot": Look("#009E73", (0, (3, 1, 1, 1)), "^"),
     "lt_star": Look("#E69F00", "--", "s"),
     "lt": Look("#D55E00", "-", "s"),
+    "lw_paper": Look("#56B4E9", "-.", "D"),
+    "lw_neural": Look("#882255", "-", "P"),
     "lw_star": Look("#000000", "--", "o"),
     "lw": Look("#0072B2", "-", "o"),
     "nearest": Look("#CC79A7", ":", "*"),

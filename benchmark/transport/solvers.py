@@ -11,7 +11,7 @@ so that peaks of memory compare.
 
 import time
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Generator
 
@@ -101,17 +101,17 @@ def duel(count: int, settings: DuelSettings) -> Duel:
     )
 
 
-def _problem(count: int, settings: DuelSettings, batch: int | None) -> Problem:
+def _problem(count: int, settings: DuelSettings, **solver: Any) -> Problem:
     domain = DigitsDomain.load()
     config = LatentWassersteinConfig(
-        lam=0.0, blur=(settings.blur,), most_codes=settings.codes, batch=batch, max_steps=10**6
+        lam=0.0, blur=(settings.blur,), most_codes=settings.codes, **solver
     )
     data = digits_data(domain, count, unasked(domain.latents("train")))
     return prepare(data, config, Generator().manual_seed(0))
 
 
 def _alternate(count: int, settings: DuelSettings) -> Fit:
-    problem = _problem(count, settings, None)
+    problem = _problem(count, settings)
     start = time.perf_counter()
     found = solve_alternate(problem, Generator().manual_seed(0))
     seconds = time.perf_counter() - start
@@ -122,7 +122,7 @@ def _adam(
     count: int, settings: DuelSettings, run: tuple[int | None, bool], goal: float, limit: float
 ) -> Fit:
     batch, stopping = run
-    problem = _problem(count, settings, batch)
+    problem = _problem(count, settings, solver="adam", batch=batch, max_steps=10**6)
     # A look costs time as well: fewer where a step is long.
     config = replace(problem.config, check_every=20 if batch else 5)
     if not stopping:

@@ -4,13 +4,19 @@ What the paper fixes is marked in `lwedit.editors.latent_wasserstein`; what it l
 decided here, and `benchmark/ablation.py` shows what the decisions matter.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from lwedit.editors.affine import Shape
 from lwedit.transport import WeightMode
 
 __all__ = ["LatentWassersteinConfig"]
+
+# Settings that one solver reads and the other does not.
+_OF_SOLVER = {
+    "alternate": ("grid", "line", "rounds", "ridge"),
+    "adam": ("lr", "batch", "imbalance", "max_steps", "check_every", "patience", "scaling"),
+}
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,15 @@ class LatentWassersteinConfig:
                 f"grid must be None unless alternate fits a map per layer, got {self.grid} with "
                 f"solver = {self.solver!r} and shape = {self.shape!r}."
             )
+        for field in fields(self):
+            given = getattr(self, field.name)
+            if field.name not in _OF_SOLVER[self.solver] and given != field.default and any(
+                field.name in names for names in _OF_SOLVER.values()
+            ):
+                raise ValueError(
+                    f"{field.name} must be left out with solver = {self.solver!r}, which ignores "
+                    f"it, got {given}."
+                )
         if self.rank < 1:
             raise ValueError(f"rank must be positive, got {self.rank}.")
         if self.layers is not None and not self.layers:

@@ -7,9 +7,9 @@ H(w) adds the attribute for alpha > 0, and alpha < 0 removes it, in Eq. 1 by the
 and how it depends on them says little about codes with it. LW(*) is the core method, lambda = 0,
 which never looks at a classifier.
 
-Two solvers of the same loss: `solver_adam`, the paper's, and `solver_alternate`, the default
-here because the noise of mini-batches shrinks codes to their mean. On Gaussians both must find
-the closed-form map (`lwedit.transport.gaussian`).
+Two solvers of the same loss: `solver_adam`, the paper's (`lwedit.editors.paper` is its whole
+recipe), and `solver_alternate`, the default here because the noise of mini-batches shrinks codes to
+their mean. On Gaussians both must find the closed-form map (`lwedit.transport.gaussian`).
 """
 
 from dataclasses import replace

@@ -7,6 +7,9 @@ batches; every batch meets a random batch of the smaller side, which is all of i
 What to expect of it: with a blur far below the distance between codes the plan of a batch is
 mostly noise, its barycentres lie near the mean, and the codes shrink towards it; entries of H
 whose true gradient is zero walk at random. `solver_alternate` has neither trouble.
+
+A `Descent` can be stopped between two steps, written down and taken up again: it ends in the same
+bits as one that was not.
 """
 
 from collections.abc import Iterator
@@ -19,7 +22,102 @@ from tqdm import tqdm
 from lwedit.editors.affine import AffineMap
 from lwedit.editors.objective import Problem, Sides, Solution
 
-__all__ = ["descent", "solve_adam"]
+__all__ = ["Descent", "descent", "solve_adam"]
+
+
+class Descent:
+    """Adam at one blur, from H = 0.
+
+    Args:
+        problem: Codes, masses, features and settings.
+        fraction: Blur as a fraction of the median distance.
+        seed: Of the batches.
+
+    Attributes:
+        steps: How many were made.
+        best: The map with the lowest held-out loss so far.
+
+    Raises:
+        ValueError: If a low rank is asked for.
+    """
+
+    def __init__(self, problem: Problem, fraction: float, seed: int):
+        config, (_, layers, dim) = problem.config, problem.train.source.shape
+        if config.shape == "low_rank":
+            raise ValueError(
+                "shape must not be low_rank for adam: both factors at 0 have no gradient."
+            )
+        self._problem, self._fraction, self._seed = problem, fraction, seed
+        self._map = AffineMap.zero(config.shape, layers, dim).to(problem.train.source.device)
+        moving = [p.requires_grad_() for p in (self._map.weight, self._map.bias) if p is not None]
+        self._parameters = moving
+        self._optimiser = torch.optim.Adam(moving, config.lr)
+        self._batches = _batches(problem.train, config.batch, config.imbalance, seed)
+        self.steps = 0
+        self.best = self._snapshot()
+
+    @property
+    def done(self) -> bool:
+        """Whether it has converged, or made all its steps."""
+        config = self._problem.config
+        stale = self.steps - self.best.steps >= config.patience * config.check_every
+        return stale or self.steps >= config.max_steps
+
+    def step(self) -> Solution | None:
+        """One step of Adam; the map as it is then, where it is time for a look at its loss."""
+        problem, config = self._problem, self._problem.config
+        sides = next(self._batches)
+        with torch.enable_grad():
+            # Parameters of masked layers get no gradient and stay 0.
+            edited = sides.source + problem.mask * self._map(sides.source)
+            loss = problem.loss(sides, edited, self._fraction)
+            self._optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+        self._optimiser.step()
+        self.steps += 1
+        if self.steps % config.check_every and self.steps < config.max_steps:
+            return None
+        now = self._snapshot()
+        self.best = min(self.best, now, key=lambda solution: solution.loss)
+        return now
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that a step changes, as tensors."""
+        found = {"steps": torch.tensor(self.steps), "best_steps": torch.tensor(self.best.steps),
+                 "best_loss": torch.tensor(self.best.loss, dtype=torch.float64)}
+        best = [p for p in (self.best.map.weight, self.best.map.bias) if p is not None]
+        for i, (parameter, lowest) in enumerate(zip(self._parameters, best, strict=True)):
+            found |= {f"now_{i}": parameter.detach().clone(), f"best_{i}": lowest.clone()}
+            for name, value in self._optimiser.state.get(parameter, {}).items():
+                found[f"adam_{name}_{i}"] = value.detach().clone()
+        return found
+
+    def take_up(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` gave for the same problem, blur and seed."""
+        kept: list[Tensor] = []
+        for i, parameter in enumerate(self._parameters):
+            parameter.data.copy_(state[f"now_{i}"])
+            kept.append(state[f"best_{i}"].to(parameter.device))
+            suffix = f"_{i}"
+            self._optimiser.state[parameter] = {
+                name.removeprefix("adam_").removesuffix(suffix): value.clone()
+                for name, value in state.items()
+                if name.startswith("adam_") and name.endswith(suffix)
+            }
+        self.steps = int(state["steps"])
+        weight = kept[0] if self._map.weight is not None else None
+        self.best = Solution(AffineMap(weight, kept[-1]), float(state["best_loss"]),
+                             self._fraction, 0.0, int(state["best_steps"]))
+        problem = self._problem
+        self._batches = _batches(problem.train, problem.config.batch, problem.config.imbalance,
+                                 self._seed, after=self.steps)
+
+    def _snapshot(self) -> Solution:
+        """The map as it is now, with its held-out loss."""
+        weight = None if self._map.weight is None else self._map.weight.detach().clone()
+        copy = AffineMap(weight, self._map.bias.detach().clone())
+        loss = self._problem.held_out_loss(copy)
+        return Solution(copy, loss, self._fraction, 0.0, self.steps)
 
 
 def solve_adam(problem: Problem, rng: Generator, *, progress: bool = False) -> Solution:
@@ -48,53 +146,37 @@ def descent(problem: Problem, fraction: float, rng: Generator) -> Iterator[Solut
     Raises:
         ValueError: If a low rank is asked for.
     """
-    config, (_, layers, dim) = problem.config, problem.train.source.shape
-    if config.shape == "low_rank":
-        raise ValueError("shape must not be low_rank for adam: both factors at 0 have no gradient.")
-    map = AffineMap.zero(config.shape, layers, dim).to(problem.train.source.device)
-    parameters = [p.requires_grad_() for p in (map.weight, map.bias) if p is not None]
-    optimiser = torch.optim.Adam(parameters, config.lr)
-    best = _snapshot(problem, map, fraction, 0)
-    yield best
-    batches = _batches(problem.train, config.batch, config.imbalance, rng)
-    for step in range(1, config.max_steps + 1):
-        sides = next(batches)
-        with torch.enable_grad():
-            # Parameters of masked layers get no gradient and stay 0.
-            loss = problem.loss(sides, sides.source + problem.mask * map(sides.source), fraction)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-        optimiser.step()
-        if step % config.check_every == 0 or step == config.max_steps:
-            now = _snapshot(problem, map, fraction, step)
-            best = min(best, now, key=lambda solution: solution.loss)
-            yield now
-            if step - best.steps >= config.patience * config.check_every:
-                return
-
-
-def _snapshot(problem: Problem, map: AffineMap, fraction: float, step: int) -> Solution:
-    """The map as it is now, with its held-out loss."""
-    weight = None if map.weight is None else map.weight.detach().clone()
-    copy = AffineMap(weight, map.bias.detach().clone())
-    return Solution(copy, problem.held_out_loss(copy), fraction, 0.0, step)
+    run = Descent(problem, fraction, int(torch.randint(2**31, (), generator=rng)))
+    yield run.best
+    while not run.done:
+        look = run.step()
+        if look is not None:
+            yield look
 
 
 def _batches(
-    sides: Sides, cap: int | None, imbalance: float, rng: Generator
+    sides: Sides, cap: int | None, imbalance: float, seed: int, after: int = 0
 ) -> Iterator[Sides]:
-    """Batches without end, both sides equally large but for a last batch that is kept."""
+    """Batches without end, both sides equally large but for a last batch that is kept.
+
+    The batches of a pass depend on the seed and the pass alone, so those after the first few can
+    be had without the others.
+    """
     n_s, n_t = len(sides.source), len(sides.target)
     size = min(n_s, n_t) if cap is None else min(n_s, n_t, cap)
+    number = 0
     while True:
+        rng = Generator().manual_seed(seed + number)
+        number += 1
         for chunk in torch.randperm(max(n_s, n_t), generator=rng).split(size):
             if len(chunk) < imbalance * size:
                 continue
             partner = torch.randperm(min(n_s, n_t), generator=rng)[:size]
             rows, columns = (chunk, partner) if n_s >= n_t else (partner, chunk)
-            batch = _take(sides, rows, columns)
-            if batch.a.sum() > 0:
-                yield batch
+            if sides.a[rows].sum() > 0:
+                after -= 1
+                if after < 0:
+                    yield _take(sides, rows, columns)
 
 
 def _take(sides: Sides, rows: Int64[Tensor, " s"], columns: Int64[Tensor, " t"]) -> Sides:

@@ -1,12 +1,14 @@
 """Truths for floors and ceiling, and the contract that all methods share."""
 
+from dataclasses import replace
+
 import ot
 import pytest
 import torch
 
 from baselines import METHODS, Centroids, GaussianTransport, Nearest, NoEdit, RandomDirection
 from lwedit.classifier import ClassifierConfig, LatentClassifier
-from lwedit.editors import FitData
+from lwedit.editors import FitData, paper
 from lwedit.latents import LatentSet, Space
 
 SPACE = Space("hash", "W+", 2, 3)
@@ -26,6 +28,12 @@ def data():
     return FitData(train, codes(100, 1), classifier, "k", 5)
 
 
+@pytest.fixture
+def _few_steps(monkeypatch):
+    monkeypatch.setattr(paper, "PAPER", replace(paper.PAPER, max_steps=20))
+
+
+@pytest.mark.usefixtures("_few_steps")
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_keeps_the_contract(name, data, tmp_path):
     editor = METHODS[name].fit(data)
@@ -65,6 +73,19 @@ def test_gaussian_ot_agrees_with_pot_up_to_shrinkage(data):
     expected = torch.from_numpy(source @ weight + bias).float()
     found = GaussianTransport.fit(data).edit(data.train.pair("k").source, 1.0).flatten(1)
     assert float((found - expected).norm() / expected.norm()) < 0.1
+
+
+def test_gaussian_ot_on_some_layers_is_that_of_their_codes_alone(data):
+    """The others are neither read nor written; saved and loaded it is the same."""
+    found = GaussianTransport.fit(data, layers=(1,))
+    space = Space("hash", "W+", 1, 3)
+    alone = replace(data, train=LatentSet(data.train.w[:, 1:], data.train.y, ("k", "l"), space))
+    expected = GaussianTransport.fit(alone).edit(data.validation.w[:, 1:], 0.7)
+    edited = found.edit(data.validation.w, 0.7)
+    torch.testing.assert_close(edited[:, 1:], expected)
+    assert torch.equal(edited[:, :1], data.validation.w[:, :1])
+    again = GaussianTransport.restore(found.state(), "k", SPACE)
+    torch.testing.assert_close(again.edit(data.validation.w, 0.7), edited)
 
 
 def test_nearest_is_the_nearest_code(data):

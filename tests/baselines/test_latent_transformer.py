@@ -35,7 +35,7 @@ def test_terms_by_hand():
     classifier = Linear(("k", "l"), Space("h", "Z", 1, 2), (1,))
     # Three codes without the attribute and one with it; H moves by (1, 2).
     w = torch.tensor([[-1.0, 0.0], [-2.0, 1.0], [0.0, 3.0], [1.0, -1.0]])[:, None]
-    found = terms(w, AffineMap(None, torch.tensor([[1.0, 2.0]])), classifier, 0,
+    found = terms(w, classifier(w), AffineMap(None, torch.tensor([[1.0, 2.0]])), classifier, 0,
                   torch.tensor([0.0, 0.5]))
     p = torch.sigmoid(torch.tensor([-1.0, -2.0, 0.0, 1.0]))
     alpha = torch.stack([1 - p[0], 1 - p[1], 1 - p[2], -p[3]])  # p = .5 counts as without
@@ -53,7 +53,8 @@ def test_a_batch_of_one_side_is_finite():
     data = world()
     w = data.train.pair("k").source[:8]
     w[:, 0, 0] -= 5
-    found = terms(w, AffineMap.zero("per_layer", 2, 4), data.classifier, 0, torch.ones(2))
+    found = terms(w, data.classifier(w), AffineMap.zero("per_layer", 2, 4), data.classifier, 0,
+                  torch.ones(2))
     assert all(torch.isfinite(term) for term in found)
 
 
@@ -81,6 +82,14 @@ def test_only_the_first_layers_are_edited():
     move = editor.displacement(data.train.w)
     assert torch.equal(move[:, 3], torch.zeros_like(move[:, 3]))
     assert (move[:, :3].abs().sum(dim=(0, 2)) > 0).all()
+
+
+def test_layers_that_are_not_trained_stay_and_the_others_learn():
+    data = world(300, layers=4)
+    editor = LatentTransformer.fit(data, LatentTransformerConfig(epochs=2, layers=(1, 2)))
+    move = editor.displacement(data.train.w)
+    assert torch.equal(move[:, [0, 3]], torch.zeros_like(move[:, [0, 3]]))
+    assert (move[:, 1:3].abs().sum(dim=(0, 2)) > 0).all()
 
 
 def test_foreign_classifier_is_refused():

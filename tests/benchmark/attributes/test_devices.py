@@ -21,7 +21,7 @@ from benchmark.attributes.strengths import Strengths
 from benchmark.devices import check_device, move_domain
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.domains import ToyDomain
-from lwedit.editors import FitData
+from lwedit.editors import FitData, paper
 
 CONFIG = AttributeConfig(domain="toy", test_images=12, calibration=8, real_images=20, lw_rounds=2,
                          pictured=1, batch=5)
@@ -66,7 +66,10 @@ def cell(method, device):
 
 
 @pytest.mark.parametrize("method", list(METHODS))
-def test_every_stage_keeps_to_its_device_and_gives_the_same_numbers(method, tmp_path, unchecked):
+def test_every_stage_keeps_to_its_device_and_gives_the_same_numbers(
+    method, tmp_path, unchecked, monkeypatch
+):
+    monkeypatch.setattr(paper, "PAPER", replace(paper.PAPER, max_steps=20))
     _, expected = cell(method, "cpu")
     with Pretending():
         editor, found = cell(method, DEVICE)
