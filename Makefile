@@ -9,7 +9,7 @@ help:
 	@echo "make figures  draw the figures again from the results"
 
 bench: .venv/.runtime
-	.venv/bin/python benchmark/run.py --methods lw lt
+	.venv/bin/python benchmark/run.py --methods lw lt lw_neural
 
 test: .venv/.dev
 	.venv/bin/python -m pytest -q

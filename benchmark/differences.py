@@ -1,10 +1,11 @@
 """What a method gains over another on the same images, with a paired bootstrap.
 
-Per image and seed the outcome is 1 if the image is counted by the reading (the latent verdict
-flipped; by the judge, always) and the judge counts a digit more, or, for clean changes, exactly
-one more with every digit kept; else it is 0. The difference of two methods' outcomes is averaged
-over images and seeds, and resampling whole images keeps the pairing. Single intervals that
-overlap say little about a difference: the paper's gaps are .01 to .02 on 1,000 images.
+Per image and seed the outcome is 1 if the edit was accepted, or, under the paper's readings, if the
+latent verdict flipped and the judge counts a digit more; for clean changes, if it counts exactly as
+many as wanted and the other digits were left alone; else it is 0. The difference of two methods'
+outcomes, seeds averaged, is averaged over images, and resampling whole images keeps the pairing.
+Single intervals that overlap say little about a difference: the paper's gaps are .01 to .02 on
+1,000 images.
 """
 
 from typing import NamedTuple
@@ -12,26 +13,25 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmark.bootstrap import Interval, bootstrap_mean
-from benchmark.measure import Cell, counted
+from benchmark.measure import READINGS, Cell, counted
+from benchmark.summary import Cells, generator_of
 
-__all__ = ["Difference", "differences", "to_markdown"]
-
-Cells = dict[tuple[str, str, str], list[Cell]]
+__all__ = ["Difference", "differences"]
 
 
 class Difference(NamedTuple):
     """Gains of `method` over `other` on the same images.
 
     Attributes:
-        reading: How alpha was chosen.
+        strategy: How alpha was chosen.
         task: The edit.
         method: Whose gains they are.
         other: Over which method.
-        gain: In the share of images with a digit more.
-        clean: In the share of images with exactly one more and every digit kept.
+        gain: In the share of accepted edits, or of images that changed.
+        clean: In the share of images with exactly as many digits as wanted, the others left alone.
     """
 
-    reading: str
+    strategy: str
     task: str
     method: str
     other: str
@@ -39,57 +39,38 @@ class Difference(NamedTuple):
     clean: Interval
 
 
-def differences(
-    cells: Cells, method: str, resamples: int, rng: np.random.Generator
-) -> list[Difference]:
-    """`method` against every other one, a row a reading, task and rival.
+def differences(cells: Cells, method: str, resamples: int) -> list[Difference]:
+    """`method` against every other one, a row a strategy, task and rival.
 
     Args:
-        cells: Cells of all seeds by (method, task, reading).
+        cells: Cells of all seeds by (method, task, strategy).
         method: Whose gain is measured; without cells of its own there are no rows.
         resamples: Bootstrap samples.
-        rng: Their source.
     """
     return [
         Difference(
-            reading, task, method, other,
-            _gain(_changed(mine, reading), _changed(theirs, reading), resamples, rng),
-            _gain(_clean(mine, reading), _clean(theirs, reading), resamples, rng),
+            strategy, task, method, other,
+            *(_gain(outcome(mine, strategy) - outcome(theirs, strategy), resamples,
+                    generator_of(method, other, task, strategy, outcome.__name__))
+              for outcome in (_gained, _clean)),
         )
-        for (name, task, reading), mine in cells.items()
+        for (name, task, strategy), mine in cells.items()
         if name == method
-        for (other, same_task, same_reading), theirs in cells.items()
-        if (same_task, same_reading) == (task, reading) and other != method
+        for (other, same_task, same_strategy), theirs in cells.items()
+        if (same_task, same_strategy) == (task, strategy) and other != method
     ]
 
 
-def _gain(
-    mine: np.ndarray, theirs: np.ndarray, resamples: int, rng: np.random.Generator
-) -> Interval:
-    gap = mine - theirs
-    return bootstrap_mean(gap, np.ones_like(gap), resamples, rng)
+def _gain(gap: np.ndarray, resamples: int, rng: np.random.Generator) -> Interval:
+    return bootstrap_mean(gap[:, None], np.ones((len(gap), 1)), resamples, rng)
 
 
-def _changed(cells: list[Cell], reading: str) -> np.ndarray:
-    changed = [counted(cell, reading) & cell.more for cell in cells]
-    return np.stack(changed, axis=1).astype(np.float64)
+def _gained(cells: list[Cell], strategy: str) -> np.ndarray:
+    hits = [counted(cell, strategy) & cell.changed if strategy in READINGS else cell.accepted
+            for cell in cells]
+    return np.stack(hits).mean(axis=0)
 
 
-def _clean(cells: list[Cell], reading: str) -> np.ndarray:
-    clean = [counted(cell, reading) & cell.exact & cell.kept for cell in cells]
-    return np.stack(clean, axis=1).astype(np.float64)
-
-
-def to_markdown(rows: list[Difference], labels: dict[str, str]) -> list[str]:
-    """Lines of a table, one reading after the other."""
-    lines = ["| alpha | edit | method | against | gain in images changed "
-             "| gain in exactly n+1 and all kept |",
-             "| --- | --- | --- | --- | --- | --- |"]
-    for row in rows:
-        gain, clean = (
-            f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-            for found in (row.gain, row.clean)
-        )
-        mine, other = (labels.get(name, name) for name in (row.method, row.other))
-        lines.append(f"| {row.reading} | {row.task} | {mine} | {other} | {gain} | {clean} |")
-    return lines
+def _clean(cells: list[Cell], strategy: str) -> np.ndarray:
+    hits = [counted(cell, strategy) & cell.exact & cell.kept for cell in cells]
+    return np.stack(hits).mean(axis=0)

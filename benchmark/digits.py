@@ -7,21 +7,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmark.command import do_stages, resumed, stages_of, with_options
+from benchmark.contact import draw_first_page, draw_sheets
 from benchmark.digits_page import write_digits_page
 from benchmark.figures import draw_examples
+from benchmark.files import read_json
 from benchmark.folder import open_run
-from benchmark.measure import BY_JUDGE, READINGS
 from benchmark.presets import PRESETS, RunConfig
 from benchmark.publish import publish
-from benchmark.report import write_report
+from benchmark.report import facts_line, write_report
 from benchmark.runs import DigitsRun
 from benchmark.stages import perform, tasks_of
 from benchmark.times import add_time, sentence
 from lwedit.domains import DigitsDomain
 
 __all__ = ["run_digits"]
-
-_DRAWN = (READINGS[0], BY_JUDGE)  # with a Fig. 6 each
 
 
 def run_digits(args: argparse.Namespace, root: Path) -> int:
@@ -48,17 +47,32 @@ def run_digits(args: argparse.Namespace, root: Path) -> int:
     do_stages(stages, run, tasks_of, perform, args)
     if "report" in stages:
         start = time.perf_counter()
-        table = write_report(config, out)
-        figures = {reading: draw_examples(run.opened, config, out, reading) for reading in _DRAWN}
+        sheets = write_report(config, out)
+        pictures = _draw(run)
         add_time(out, "report", time.perf_counter() - start, 1)
-        page = write_digits_page(out, figures)
+        facts = facts_line(config, read_json(out / "facts.json", "facts.json"), out)
+        page = write_digits_page(out, sheets, facts, pictures)
         if args.publish:
             # README shows the classifier that has seen its codes moved; LT's own stands beside it.
             publish(out, root, "digits" if config.classifier_shift else "digits_published")
-        print(table.read_text())
+        print(sheets[0].markdown())
         print(sentence(out))
-        print(f"Written: {', '.join(map(str, (table, *figures.values(), page)))}")
+        written = (out / "table2.md", *(path for _, path in pictures), page)
+        print(f"Written: {', '.join(map(str, written))}")
     return 0
+
+
+def _draw(run: DigitsRun) -> list[tuple[str, Path]]:
+    """Pictures of the page with their captions; contact sheets lie beside it."""
+    found = []
+    first = draw_first_page(run)
+    if first is not None:
+        found = [("The first held-out images of each edit, not picked; green: accepted", first),
+                 ("Fig. 6: at the smallest alpha at which every latent verdict has flipped",
+                  draw_examples(run.opened, run.config, run.out))]
+    found += [(f"The first 24 held-out images of each edit: {path.stem}", path)
+              for path in draw_sheets(run)]
+    return found
 
 
 def _configure(args: argparse.Namespace) -> RunConfig:
@@ -67,12 +81,13 @@ def _configure(args: argparse.Namespace) -> RunConfig:
         config = replace(config, tasks=_tasks(args.attributes))
     if args.alphas:
         config = replace(config, alpha_step=config.alpha_max / args.alphas)
-    return config
+    return replace(config, refit=config.refit or args.refit)
 
 
 def _tasks(names: list[str]) -> tuple[str, ...]:
-    """Edits by their name or by the attribute that they add."""
+    """Edits by their name, those that add also by the attribute."""
     known = {name: task.name for task in DigitsDomain.tasks for name in (task.name, task.attribute)}
+    known |= {task.name: task.name for task in DigitsDomain.removals}
     for name in names:
         if name not in known:
             raise ValueError(f"attributes must be among {', '.join(known)}, got {name!r}.")

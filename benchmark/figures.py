@@ -11,20 +11,19 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from baselines import METHODS
 from benchmark.attributes.curves import save_figure
 from benchmark.attributes.style import look_of
 from benchmark.measure import READINGS
+from benchmark.methods import LABELS, editor_class
 from benchmark.presets import RunConfig
-from benchmark.report import LABELS
-from benchmark.stages import CellKey, editor_folder, load_cell, methods_of
+from benchmark.stages import CellKey, editor_folder, load_cell, methods_of, seeds_of
 from lwedit.domains import DigitsDomain
 from lwedit.vocabulary import from_unit_range, to_unit_range
 
 __all__ = ["draw_examples"]
 
 _ROWS = 4
-_NAMES = {"one for all": "fig6", "per image": "fig6_image", "by the judge": "fig6_judge"}
+_NAMES = dict(zip(READINGS, ("fig6", "fig6_image"), strict=True))
 
 
 def draw_examples(
@@ -46,7 +45,7 @@ def draw_examples(
     methods = [name for name in methods_of(config) if name not in ("none", "random")]
     tasks = [task for task in domain.tasks if task.name in config.tasks]
     with np.load(out / "tested.npz", allow_pickle=False) as file:
-        tested = {task.name: file[task.attribute][:_ROWS] for task in tasks}
+        tested = {task.name: file[task.stem][:_ROWS] for task in tasks}
     columns = 2 + len(methods)
     with mpl.rc_context({"font.size": 7, "font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(1.15 * columns, 1.28 * _ROWS * len(tasks)), dpi=160)
@@ -59,10 +58,10 @@ def draw_examples(
             _column(rows, 0, f"{task.name}\ninput", images.images[tested[task.name]], None)
             _column(rows, 1, "reconstruction", _pixels(domain, w), domain)
             for j, name in enumerate(methods, start=2):
-                key = CellKey(name, task.name, config.seeds[0])
+                key = CellKey(name, task.name, seeds_of(name, config)[0])
                 cell = load_cell(key, reading, out)
                 folder = editor_folder(name, task.attribute, key.seed, out)
-                editor = METHODS[name].load(folder, domain.space)
+                editor = editor_class(name).load(folder, domain.space)
                 w_edit = editor.edit(w, torch.from_numpy(cell.alpha[:_ROWS]))
                 label = LABELS.get(name, name)
                 _column(rows, j, label, _pixels(domain, w_edit), domain, cell.flipped, task.count)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["read_json", "write_json", "write_npz", "write_text"]
+__all__ = ["read_json", "read_list", "write_json", "write_npz", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -38,15 +38,27 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         FileNotFoundError: If it is missing.
         ValueError: If it is damaged.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"{what} must be there before this stage, missing: {path}.")
-    try:
-        values = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{what} must be JSON, remove {path} and run again: {error}") from error
+    values = _read(path, what)
     if not isinstance(values, dict):
         raise ValueError(f"{what} must be a JSON object, remove {path} and run again.")
     return values
+
+
+def read_list(path: Path, what: str) -> list[dict[str, Any]]:
+    """Read a JSON file that holds a list of rows; arguments and errors as of `read_json`."""
+    values = _read(path, what)
+    if not isinstance(values, list):
+        raise ValueError(f"{what} must be a JSON list, remove {path} and run again.")
+    return values
+
+
+def _read(path: Path, what: str) -> Any:
+    if not path.exists():
+        raise FileNotFoundError(f"{what} must be there before this stage, missing: {path}.")
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{what} must be JSON, remove {path} and run again: {error}") from error
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

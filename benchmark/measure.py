@@ -1,23 +1,20 @@
-"""One cell of Table 2: one editor on one task, every image kept.
+"""One cell of the digits benchmark: one editor on one task, every image kept.
 
-For "add a digit to images of n digits" the paper raises alpha until the latent classifier
-says that all codes have n + 1 digits and asks an image classifier how many images do. Both
-readings of that sentence are measured:
+How strong an edit is decides what is seen of it. Four ways of choosing alpha stand side by side:
 
-    per image     each code gets the smallest alpha of the grid that flips *its* verdict
-    one for all   all codes get the smallest alpha at which every verdict is flipped, or, if the
-                  grid holds none, the smallest at which most are
+    chosen         one alpha for all images, the one with most accepted edits of validation codes;
+                   every method has the same alphas to choose from
+    as fitted      alpha = 1, the transport itself, for the variants of LW
+    one for all    all codes get the smallest alpha at which the latent classifier says n + 1 of
+                   each, or, if the grid holds none, the smallest at which it says so of most
+    per image      each code gets the smallest alpha that flips *its* verdict
 
-In both, only codes whose verdict did flip are counted, as in "given 100 % latent change". What
-they say therefore depends on the latent classifier as much as on the edit. A third one asks the
-image alone, as a person with a slider does:
-
-    by the judge  each code gets the smallest alpha at which the count judge sees n + 1 digits or
-                  more in its image; all images are counted, and those in which it never does are
-                  not changed
+The first two are read strictly (`lwedit.metrics.strict`), over all images. The last two are the two
+readings of the paper's Table 2, "actual change at a latent target change rate of 100 %": only codes
+whose verdict did flip are counted, so they say as much of the latent classifier as of the edit.
 """
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,53 +27,40 @@ from lwedit.classifier import LatentClassifier
 from lwedit.domains import DigitsDomain, EditTask
 from lwedit.domains.digits import DigitScores
 from lwedit.editors import Editor
+from lwedit.metrics import as_wanted, fooled, kept, new_class
 from lwedit.vocabulary import flatten_codes
 
 __all__ = [
-    "BY_JUDGE",
+    "CHOSEN",
+    "FITTED",
     "READINGS",
+    "STRICT",
     "Cell",
-    "JudgeSearch",
+    "Hits",
     "TestCodes",
-    "alphas_by_judge",
-    "choose_alphas",
+    "choose_strength",
+    "count_hits",
     "counted",
+    "latent_strengths",
     "measure_at",
-    "measure_cell",
     "select_alpha",
 ]
 
-_LATENT = ("one for all", "per image")  # decided by the latent classifier
-BY_JUDGE = "by the judge"
-READINGS = (*_LATENT, BY_JUDGE)
-
-
-class JudgeSearch(NamedTuple):
-    """How the strength "by the judge" is looked for, see `alphas_by_judge`.
-
-    Attributes:
-        step: Spacing of the coarse grid.
-        fine: Resolution of the bisection between two of its strengths.
-        batch: Images drawn at a time.
-    """
-
-    step: float = 1.0
-    fine: float = 0.125
-    batch: int = 100
+CHOSEN, FITTED = STRICT = ("chosen", "as fitted")
+READINGS = ("one for all", "per image")  # of the paper, decided by the latent classifier
 
 
 class TestCodes(NamedTuple):
-    """Held-out codes of one task that the judge still counts right after reconstruction.
+    """Codes of one task that the judge still counts right after reconstruction.
 
     Attributes:
         w: Source codes.
-        index: Their rows among the held-out images.
+        index: Their rows among the images that they are of.
         before: What the judges see in their reconstructions.
         left_out: Images of this count whose reconstruction is miscounted.
-        targets: Held-out codes of images that really have one digit more.
+        targets: Held-out codes of images that really have the number of digits wanted.
         target_spread: Mean distance from a target code to the nearest other one.
-        photo: How many digits of each class the image itself shows; what the judges see in the
-            reconstruction if left out.
+        photo: How many digits of each class the image itself shows.
     """
 
     w: Float[Tensor, "n layers dim"]
@@ -85,54 +69,60 @@ class TestCodes(NamedTuple):
     left_out: int
     targets: Float[Tensor, "m layers dim"]
     target_spread: float
-    photo: Int[Tensor, "n 10"] | None = None
+    photo: Int[Tensor, "n 10"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Measurements of one editor, one task, one reading; arrays have an entry an image.
+    """Measurements of one editor, one task, one strategy; arrays have an entry an image.
 
     Attributes:
-        alpha: Strength used.
-        flipped: Latent classifier says n + 1 or more.
-        more: Judge counts n + 1 or more.
-        exact: Judge counts n + 1.
-        kept: Every digit of the reconstruction is still there, by the classes judge.
-        kept_photo: Every digit of the image that was encoded is there, by the same judge.
+        alpha: Strength used; below 0 it removes.
+        flipped: The latent classifier says that the digit was added, or removed.
+        changed: The count judge sees n + 1 digits or more; of removing, n or fewer.
+        exact: It sees just as many as wanted.
+        kept: The other digits of the reconstruction were left alone, by the classes judge.
+        kept_photo: The same against the image that was encoded.
+        accepted: Strictly read, see `lwedit.metrics.strict`.
+        fooled: The latent classifier believes in the edit and the count judge does not see it.
+        digit: Class of the digit that an accepted edit added or removed, -1 elsewhere.
         distance: To the nearest held-out target code, in units of `target_spread`.
     """
 
     alpha: Float[np.ndarray, " n"]
     flipped: Bool[np.ndarray, " n"]
-    more: Bool[np.ndarray, " n"]
+    changed: Bool[np.ndarray, " n"]
     exact: Bool[np.ndarray, " n"]
     kept: Bool[np.ndarray, " n"]
     kept_photo: Bool[np.ndarray, " n"]
+    accepted: Bool[np.ndarray, " n"]
+    fooled: Bool[np.ndarray, " n"]
+    digit: Int[np.ndarray, " n"]
     distance: Float[np.ndarray, " n"]
 
 
-def counted(cell: Cell, reading: str) -> Bool[np.ndarray, " n"]:
-    """The images that the shares of one reading are shares of.
+def counted(cell: Cell, strategy: str) -> Bool[np.ndarray, " n"]:
+    """The images that the shares under one strategy are shares of.
 
     Args:
-        cell: Measurements under that reading.
-        reading: One of `READINGS`.
+        cell: Measurements under that strategy.
+        strategy: One of `STRICT` or `READINGS`.
 
     Returns:
-        Where the latent verdict flipped, or, by the judge, every image.
+        Every image, or, for the readings of the paper, where the latent verdict flipped.
 
     Raises:
-        ValueError: If there is no such reading.
+        ValueError: If there is no such strategy.
     """
-    if reading not in READINGS:
-        raise ValueError(f"reading must be one of {READINGS}, got {reading!r}.")
-    return cell.flipped if reading in _LATENT else np.ones_like(cell.flipped)
+    if strategy not in (*STRICT, *READINGS):
+        raise ValueError(f"strategy must be one of {(*STRICT, *READINGS)}, got {strategy!r}.")
+    return cell.flipped if strategy in READINGS else np.ones_like(cell.flipped)
 
 
 def select_alpha(
     flipped: Bool[Tensor, "alphas n"], alphas: Float[Tensor, " alphas"], reading: str
 ) -> Float[Tensor, " n"]:
-    """The strength of each image under one of the two readings by the latent classifier.
+    """The strength of each image under one of the paper's two readings.
 
     Args:
         flipped: Verdicts over a grid of strengths.
@@ -142,8 +132,8 @@ def select_alpha(
     Raises:
         ValueError: If it is another reading.
     """
-    if reading not in _LATENT:
-        raise ValueError(f"reading must be one of {_LATENT}, got {reading!r}.")
+    if reading not in READINGS:
+        raise ValueError(f"reading must be one of {READINGS}, got {reading!r}.")
     if reading == "one for all":
         share = flipped.float().mean(dim=1)
         best = int((share >= share.max()).int().argmax())  # argmax of a mask: its first True
@@ -153,83 +143,67 @@ def select_alpha(
 
 
 @torch.no_grad()
-def alphas_by_judge(
-    editor: Editor,
-    domain: DigitsDomain,
-    task: EditTask,
-    codes: TestCodes,
-    alpha_max: float,
-    step: float,
-    fine: float,
-    batch: int = 100,
-) -> Float[Tensor, " n"]:
-    """The strength at which the count judge first sees n + 1 digits or more, image by image.
-
-    Strengths step, 2 step, ..., alpha_max are drawn until an image changes; then the step that
-    did it is halved until it is no longer than `fine`. What comes out is *a* threshold: the judge
-    saw the digit there and did not at most `fine` below. It is the smallest one, to within `fine`,
-    if more strength never takes the digit away again within a step; a digit that comes and goes
-    between two strengths of the coarse grid is not seen. An image is drawn some 5-9 times.
-
-    Args:
-        editor: Fitted for the task.
-        domain: Generator and judges.
-        task: Add a digit to images of `task.count`.
-        codes: Test codes of the task.
-        alpha_max: Largest strength, and that of images in which the judge never sees it.
-        step: Spacing of the coarse grid.
-        fine: Largest distance to a strength at which the judge did not see it.
-        batch: Images drawn at a time.
-
-    Returns:
-        Strengths, on the CPU.
-    """
-    w = codes.w
-    low = torch.zeros(len(w), device=w.device)
-    high = torch.full_like(low, torch.inf)
-
-    def look(rows: Int[Tensor, " r"], alpha: Float[Tensor, " r"]) -> None:
-        y = domain.generate(editor.edit(w[rows], alpha), batch)
-        seen = domain.score(y).count > task.count
-        high[rows[seen]], low[rows[~seen]] = alpha[seen], alpha[~seen]
-
-    for k in range(1, math.ceil(alpha_max / step - 1e-6) + 1):
-        rows = high.isinf().nonzero()[:, 0]
-        if len(rows):
-            look(rows, torch.full_like(low[rows], min(k * step, alpha_max)))
-    # Never seen: the gap is infinite. 1.001: halves of a step that is no power of 2 are rounded.
-    while len(rows := (high.isfinite() & (high - low > 1.001 * fine)).nonzero()[:, 0]):
-        look(rows, (low + high)[rows] / 2)
-    return high.clamp(max=alpha_max).cpu()
-
-
-@torch.no_grad()
-def choose_alphas(
+def latent_strengths(
     editor: Editor,
     classifier: LatentClassifier,
-    domain: DigitsDomain,
     task: EditTask,
     codes: TestCodes,
     alphas: Float[Tensor, " alphas"],
-    search: JudgeSearch = JudgeSearch(),  # noqa: B008 - immutable
 ) -> dict[str, Float[Tensor, " n"]]:
-    """The strength of each image under each reading.
+    """The strength of each image under the paper's two readings; no image is drawn.
 
     Args:
         editor: Fitted for the target attribute.
         classifier: The latent classifier of the same seed.
-        domain: Generator and judges.
         task: Whose attribute is the target.
         codes: Test codes of the task.
-        alphas: The grid of the latent classifier's readings, rising; its last is the largest
-            strength of all.
-        search: How the judge's threshold is looked for.
+        alphas: The grid, rising, above 0.
     """
+    far = editor.edit(codes.w, float(task.sign))  # edits are linear in alpha, Eq. 1
     k = classifier.attributes.index(task.attribute)
-    verdicts = torch.stack([classifier(editor.edit(codes.w, a.item()))[:, k] > 0 for a in alphas])
-    chosen = {reading: select_alpha(verdicts.cpu(), alphas, reading) for reading in _LATENT}
-    by_judge = alphas_by_judge(editor, domain, task, codes, alphas[-1].item(), *search)
-    return chosen | {BY_JUDGE: by_judge}
+    logits = classifier.along(codes.w, far - codes.w, alphas)[:, :, k].cpu()
+    verdicts = (logits > 0) == task.adds
+    return {
+        reading: task.sign * select_alpha(verdicts, alphas, reading) for reading in READINGS
+    }
+
+
+class Hits(NamedTuple):
+    """Edits of validation codes at one strength.
+
+    Attributes:
+        accepted: How many were accepted.
+        clean: How many show as many digits as wanted and left the others alone.
+    """
+
+    accepted: int
+    clean: int
+
+
+def choose_strength(hits: Mapping[float, Hits]) -> float:
+    """The alpha of all images: that with most accepted edits.
+
+    Of those that are equal, the one with most that show as many digits as wanted and left the
+    others alone, and then the smallest: a method none of whose edits is accepted is shown at its
+    best all the same.
+
+    Args:
+        hits: By strength, above 0.
+    """
+    return max(sorted(hits), key=lambda alpha: hits[alpha])
+
+
+@torch.no_grad()
+def count_hits(
+    editor: Editor, domain: DigitsDomain, task: EditTask, codes: TestCodes, alpha: float,
+    batch: int = 100,
+) -> Hits:
+    """How many edits are accepted at one strength, which is above 0 for removing as well."""
+    w_edit = editor.edit(codes.w, task.sign * alpha)
+    after = domain.score(domain.generate(w_edit, batch))
+    left = kept(codes.before.classes, after.classes, adding=task.adds)
+    return Hits(int((as_wanted(*_seen(after), task.wanted) & left).sum()),
+                int(((after.count == task.wanted) & left).sum()))
 
 
 @torch.no_grad()
@@ -242,40 +216,33 @@ def measure_at(
     alpha: Float[Tensor, " n"],
     batch: int = 100,
 ) -> Cell:
-    """Edit, draw and judge the codes of one task at the strengths of one reading."""
+    """Edit, draw and judge the codes of one task at the strengths of one strategy."""
     k = classifier.attributes.index(task.attribute)
     w_edit = editor.edit(codes.w, alpha)
     after = domain.score(domain.generate(w_edit, batch))
     nearest = torch.cdist(flatten_codes(w_edit), flatten_codes(codes.targets)).min(dim=1).values
-    photo = codes.before.classes if codes.photo is None else codes.photo
+    flipped = (classifier(w_edit)[:, k] > 0) == task.adds
+    left, left_photo = (
+        kept(before, after.classes, adding=task.adds)
+        for before in (codes.before.classes, codes.photo)
+    )
+    accepted = as_wanted(*_seen(after), task.wanted) & left
+    more, less = after.count >= task.wanted, after.count <= task.wanted
     measured = {
         "alpha": alpha,
-        "flipped": classifier(w_edit)[:, k] > 0,
-        "more": after.count >= task.count + 1,
-        "exact": after.count == task.count + 1,
-        "kept": (after.classes >= codes.before.classes).all(dim=1),
-        "kept_photo": (after.classes >= photo).all(dim=1),
+        "flipped": flipped,
+        "changed": more if task.adds else less,
+        "exact": more & less,
+        "kept": left,
+        "kept_photo": left_photo,
+        "accepted": accepted,
+        "fooled": fooled(flipped, after.count, task.wanted, adding=task.adds),
+        "digit": new_class(codes.before.classes, after.classes, accepted).to(torch.int8),
         "distance": nearest / codes.target_spread,
     }
     return Cell(**{name: values.cpu().numpy() for name, values in measured.items()})
 
 
-def measure_cell(
-    editor: Editor,
-    classifier: LatentClassifier,
-    domain: DigitsDomain,
-    task: EditTask,
-    codes: TestCodes,
-    alphas: Float[Tensor, " alphas"],
-    search: JudgeSearch = JudgeSearch(),  # noqa: B008 - immutable
-) -> dict[str, Cell]:
-    """Choose the strengths of one task and measure it; arguments as of `choose_alphas`.
-
-    Returns:
-        One cell a reading.
-    """
-    chosen = choose_alphas(editor, classifier, domain, task, codes, alphas, search)
-    return {
-        reading: measure_at(editor, classifier, domain, task, codes, alpha, search.batch)
-        for reading, alpha in chosen.items()
-    }
+def _seen(scores: DigitScores) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What the judges saw, in the order of `as_wanted`."""
+    return scores.count, scores.count_confidence, scores.classes, scores.confidence

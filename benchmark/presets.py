@@ -1,12 +1,11 @@
 """Every setting of a run, and the presets, in one visible table."""
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 from lwedit.classifier import ClassifierConfig
 
 __all__ = ["PRESETS", "RunConfig"]
-
 
 _COUNTS = ("at_least_2", "at_least_3", "at_least_4")
 
@@ -16,26 +15,26 @@ class RunConfig:
     """A run of the digits benchmark.
 
     Attributes:
-        methods: Names from `baselines.METHODS`.
+        methods: Names from `benchmark.methods.DIGIT_METHODS`.
         floors: Whether the floors and the ceiling stand beside the methods.
-        tasks: Edits, such as "1→2".
+        tasks: Edits, such as "1→2", which adds a digit, or "2→1", which removes one.
         seeds: Seeds; each has its own latent classifier and editors. The last tenth of the
             training codes validates, for all seeds.
         train_codes: How many of the 25,000 codes the latent classifier learns from.
         editor_codes: How many of those the editors learn from.
         test_images: Held-out images a task, before those with a miscounted reconstruction go.
-        alpha_max: Largest strength tried.
-        alpha_step: Spacing of the strengths tried.
-        judge_step: Spacing of the strengths among which the count judge's own threshold is looked
-            for first, see `benchmark.measure.alphas_by_judge`.
-        judge_fine: How finely it is then bisected.
+        strengths: The alphas that every method has to choose from, once for all images of a task.
+        validation_images: How many images of the last tenth of the training codes are edited at
+            each of them, dealt out among the seeds.
+        alpha_max: Largest strength tried for the paper's readings.
+        alpha_step: Spacing of those.
+        refit: Whether methods that are shipped fitted are fitted again.
         layers: Layers that LW and the floors edit, all if empty. Layers 0-2 are those up to 8 px
             and the first at 16 px, where things get their place; moved everywhere, LW too
             convinces the latent classifier before the image changes. LT keeps every layer, as
             published; so does the ceiling.
         lw_lam: Weight of L_pres. 0: the count is the only attribute that the paper's digits have,
             and whichever class is added changes its own has_c, so nothing is left to preserve.
-        lw_solver: Solver of LW and LW(*), "alternate" or "adam" (the paper's).
         lw_blur: Blurs among which held-out codes choose, see `LatentWassersteinConfig`.
         lw_rounds: Most rounds of `alternate`. More of them redraw digits that were there, fewer
             leave some images of three digits without a fourth.
@@ -66,13 +65,13 @@ class RunConfig:
     train_codes: int = 25_000
     editor_codes: int = 25_000
     test_images: int = 500
+    strengths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+    validation_images: int = 120
     alpha_max: float = 8.0
     alpha_step: float = 0.1
-    judge_step: float = 1.0
-    judge_fine: float = 0.125
+    refit: bool = False
     layers: tuple[int, ...] = (0, 1, 2)
     lw_lam: float = 0.0
-    lw_solver: Literal["alternate", "adam"] = "alternate"
     lw_blur: tuple[float, ...] = (0.15,)
     lw_rounds: int = 2
     lw_ridge: tuple[float, ...] = (1e-2,)
@@ -91,7 +90,7 @@ class RunConfig:
             raise ValueError("seeds must name at least one seed, got none.")
         if self.batch < 1:
             raise ValueError(f"batch must be at least 1, got {self.batch}.")
-        for name in ("methods", "tasks", "seeds"):
+        for name in ("methods", "tasks", "seeds", "strengths"):
             values = getattr(self, name)
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} must differ from each other, got {values}.")
@@ -100,20 +99,12 @@ class RunConfig:
                 f"alpha_step must lie in (0, alpha_max], got {self.alpha_step} "
                 f"with alpha_max = {self.alpha_max}."
             )
-        if not 0 < self.judge_step <= self.alpha_max:
+        if not self.strengths or min(self.strengths) <= 0:
+            raise ValueError(f"strengths must be some numbers above 0, got {self.strengths}.")
+        if self.validation_images < len(self.seeds):
             raise ValueError(
-                f"judge_step must lie in (0, alpha_max], got {self.judge_step} "
-                f"with alpha_max = {self.alpha_max}."
-            )
-        if not 0 < self.judge_fine <= self.judge_step:
-            raise ValueError(
-                f"judge_fine must lie in (0, judge_step], got {self.judge_fine} "
-                f"with judge_step = {self.judge_step}."
-            )
-        if self.lw_grid and self.lw_solver != "alternate":
-            raise ValueError(
-                f"lw_grid must be 0 with lw_solver {self.lw_solver!r}, got {self.lw_grid}: only "
-                "'alternate' fits one rule for all cells."
+                f"validation_images must be at least one a seed, got {self.validation_images} for "
+                f"{len(self.seeds)} seeds."
             )
 
     @property
@@ -130,8 +121,12 @@ class RunConfig:
 
 _CHANGES: dict[str, dict[str, Any]] = {
     "smoke": {"seeds": (0,), "train_codes": 4_000, "test_images": 100, "bootstrap": 200,
-              "alpha_step": 0.2, "judge_step": 4.0, "judge_fine": 1.0},
+              "alpha_step": 0.2, "validation_images": 20},
     "default": {},
+    # What results/digits shows: removing as well, and what layers have to do with it.
+    "full": {"methods": ("lw_paper", "lw", "lw_neural", "lt", "lt_restricted", "lt_few_layers",
+                         "lw_every_layer"),
+             "tasks": (*RunConfig.tasks, "2→1", "3→2", "4→3")},
     # LT's classifier as published. With it LW has to leave layer 2 alone as well: chosen, as the
     # default's layers, on the last tenth of the training codes.
     "published": {"layers": (0, 1), "classifier_epochs": 20, "classifier_lr": 1e-4,

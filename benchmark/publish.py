@@ -1,17 +1,20 @@
-"""Results that stand in the repository: copies of a run's tables and figures, and README's table.
+"""Results that stand in the repository: copies of a run's tables and pictures, and README's table.
 
-Nothing is retyped: between the two markers in README.md stand two tables of table2.md, that for the
-paper's strength and that for the least one at which the judge sees a digit more, and their figures.
+Nothing is retyped: what stands between the two markers in README.md is made from the run's data.
 """
 
 import shutil
 from pathlib import Path
 
-__all__ = ["publish", "replace_between"]
+from benchmark.command import resumed
+from benchmark.digits_tables import strict_sheet
+from benchmark.files import read_json, read_list
+from benchmark.presets import RunConfig
+
+__all__ = ["first_page", "publish", "replace_between"]
 
 _FILES = ("config.json", "facts.json", "results.csv", "table2.md", "table2.csv", "table2.json",
-          "fig6.png", "fig6.pdf", "fig6_judge.png", "fig6_judge.pdf", "table2.tex", "times.json")
-_SHOWN = {"alpha: one for all": "fig6.png", "alpha: by the judge": "fig6_judge.png"}
+          "table2.tex", "fig6.png", "fig6.pdf", "examples.png", "times.json")
 
 
 def publish(out: Path, root: Path, name: str = "digits") -> None:
@@ -28,28 +31,38 @@ def publish(out: Path, root: Path, name: str = "digits") -> None:
     """
     shown = name == "digits"
     if shown:  # whatever may be wrong, before anything is written
-        text = _main_table(out)
+        text = first_page(out)
         _split(root / "README.md", "results")
+    missing = [file for file in _FILES if not (out / file).exists()]
+    if missing:
+        raise FileNotFoundError(f"a run must be finished before it is published, {out} lacks "
+                                f"{', '.join(missing)}.")
     folder = root / "results" / name
     folder.mkdir(parents=True, exist_ok=True)
     for file in _FILES:
         shutil.copyfile(out / file, folder / file)
     for path in out.glob("classifier_*.json"):
         shutil.copyfile(path, folder / path.name)
+    sheets = folder / "sheets"
+    shutil.rmtree(sheets, ignore_errors=True)
+    shutil.copytree(out / "sheets", sheets)
     if shown:
         replace_between(root / "README.md", "results", text)
 
 
-def _main_table(out: Path) -> str:
-    """Two tables, how to read them, and two figures, in Markdown."""
-    sections = dict(
-        part.split("\n", 1) for part in (out / "table2.md").read_text().split("\n## ")[1:]
-    )
-    return "\n\n".join([
-        *(f"### {name}\n\n{sections[name].strip()}" for name in _SHOWN),
-        sections["How to read it"].strip(),
-        *(f"![Fig. 6, {name}](results/digits/{file})" for name, file in _SHOWN.items()),
-    ])
+def first_page(out: Path) -> str:
+    """The strict table of adding, how to read it, and the first images, in Markdown.
+
+    Args:
+        out: Run folder, or a published one.
+    """
+    config = resumed(out, RunConfig, "a digits")
+    adding = [task for task in config.tasks if task[0] < task[-1]]
+    sheet = strict_sheet(read_list(out / "table2.json", "table2.json"), adding, config,
+                         read_json(out / "facts.json", "facts.json"))
+    picture = ("![The first held-out images of each edit, not picked; green: accepted]"
+               "(results/digits/examples.png)")
+    return f"{sheet.markdown(level=3).strip()}\n\n{picture}"
 
 
 def replace_between(path: Path, name: str, text: str) -> None:

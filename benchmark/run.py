@@ -2,7 +2,7 @@
 
 On `digits`, the default: takes held-out MultiMNIST images, encodes them, adds a digit by every
 method, draws and judges the result, and leaves a run folder: config.json, facts.json, results.csv,
-table2.md/.csv/.json, fig6.png, the editors, and one file a cell. On `--domain faces`, `toy`, or
+table2.md/.csv/.json, pictures, the editors, and one file a cell. On `--domain faces`, `toy`, or
 `--codes FILE --labels FILE`: adds and removes attributes (`benchmark.attributes`). The same
 command goes on with an interrupted run.
 """
@@ -21,6 +21,7 @@ from benchmark.attributes.command import run_attributes
 from benchmark.attributes.domains import DOMAINS
 from benchmark.command import STAGES
 from benchmark.digits import run_digits
+from benchmark.methods import DIGIT_METHODS
 from benchmark.presets import PRESETS
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--methods", nargs="+", metavar="NAME",
-                        help=f"any of {', '.join(METHODS)}, or one of --method-file")
+                        help=f"any of {', '.join(DIGIT_METHODS)}, or one of --method-file")
     parser.add_argument("--domain", choices=["digits", *DOMAINS], default=None)
     parser.add_argument("--preset", choices=list(PRESETS), default="default")
     parser.add_argument("--seeds", nargs="+", type=int)
@@ -54,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", help="run folder, runs/DOMAIN unless given")
     parser.add_argument("--publish", action="store_true",
                         help="copy tables and figures to results/, the main ones into README.md")
+    parser.add_argument("--refit", action="store_true",
+                        help="fit editors again that the repository ships; of digits")
     parser.add_argument("--dry-run", action="store_true", help="print the configuration and stop")
     parser.add_argument("--figures-only", action="store_true",
                         help="tables and figures again from a finished run")
@@ -94,11 +97,12 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
             parser.error(f"argument --{name}: must be at least 1, got {getattr(args, name)}")
     if args.workers < 1:
         parser.error(f"argument --workers: must be at least 1, got {args.workers}")
+    known = DIGIT_METHODS if args.domain == "digits" else tuple(METHODS)
     if not args.method_file:
         for name in args.methods or ():
-            if name not in METHODS:
-                known = ", ".join(METHODS)
-                parser.error(f"argument --methods: invalid choice: {name!r} (choose from {known})")
+            if name not in known:
+                names = ", ".join(known)
+                parser.error(f"argument --methods: invalid choice: {name!r} (choose from {names})")
     if args.domain == "digits" and args.method_file:
         parser.error(f"argument --method-file: needs --domain {', '.join(DOMAINS)}")
 

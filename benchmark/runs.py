@@ -8,9 +8,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from baselines import METHODS
 from benchmark.devices import check_device, move_domain
-from benchmark.measure import TestCodes
+from benchmark.measure import CHOSEN, FITTED, READINGS, TestCodes
+from benchmark.methods import AS_FITTED, FLOORS, ONE_SEED, editor_class
 from benchmark.presets import RunConfig
 from lwedit.classifier import LatentClassifier
 from lwedit.domains import DigitsDomain, EditTask
@@ -20,9 +20,10 @@ from lwedit.judges.train import truth
 from lwedit.latents import LatentSet
 from lwedit.vocabulary import flatten_codes
 
-__all__ = ["FLOORS", "CellKey", "DigitsRun", "editor_folder", "methods_of", "of_count", "seeds_of"]
+__all__ = ["FLOORS", "CellKey", "DigitsRun", "editor_folder", "methods_of", "of_count", "seeds_of",
+           "strategies_of"]
 
-FLOORS = ("none", "random", "centroids", "gaussian_ot", "nearest")
+_TASKS = {task.name: task for task in (*DigitsDomain.tasks, *DigitsDomain.removals)}
 
 
 class CellKey(NamedTuple):
@@ -35,29 +36,46 @@ class CellKey(NamedTuple):
     @property
     def stem(self) -> str:
         """Name of its files."""
-        return f"{self.method}_{self.task.replace('→', 'to')}_{self.seed}"
+        return f"{self.method}_{_TASKS[self.task].stem}_{self.seed}"
 
-    def path(self, out: Path, reading: str) -> Path:
+    def path(self, out: Path, strategy: str) -> Path:
         """File of the cell in the run folder."""
-        return out / "cells" / f"{self.stem}_{reading.replace(' ', '-')}.npz"
+        return out / "cells" / f"{self.stem}_{strategy.replace(' ', '-')}.npz"
 
 
-def methods_of(config: RunConfig) -> tuple[str, ...]:
-    """Methods in the order of the tables: floors, what was asked for, the ceiling."""
-    if not config.floors:
-        return config.methods
+def methods_of(config: RunConfig, task: str = "") -> tuple[str, ...]:
+    """Methods in the order of the tables: floors, what was asked for, the ceiling.
+
+    Args:
+        config: Settings of the run.
+        task: Name of an edit; real codes of the target class say nothing of removing.
+    """
     *floors, ceiling = FLOORS
-    return (*floors, *(name for name in config.methods if name not in FLOORS), ceiling)
+    named = config.methods
+    if config.floors:
+        named = (*floors, *(name for name in named if name not in FLOORS), ceiling)
+    adds = not task or _TASKS[task].adds
+    return tuple(name for name in named if adds or name != ceiling)
 
 
 def seeds_of(method: str, config: RunConfig) -> tuple[int, ...]:
-    """Seeds of a method: floors that nobody asked for are measured with the first seed only."""
-    return config.seeds if method in config.methods else config.seeds[:1]
+    """Seeds of a method.
+
+    Floors that nobody asked for are measured with the first seed only, and so is what takes hours.
+    """
+    several = method in config.methods and method not in ONE_SEED
+    return config.seeds if several else config.seeds[:1]
+
+
+def strategies_of(method: str, task: str) -> tuple[str, ...]:
+    """How the strength of a method is chosen on a task; the paper's readings are of adding."""
+    fitted = (FITTED,) if method in AS_FITTED else ()
+    return (CHOSEN, *fitted, *(READINGS if _TASKS[task].adds else ()))
 
 
 def editor_folder(method: str, attribute: str, seed: int, out: Path) -> Path:
     """Where a run keeps an editor; what no seed can change is fitted once for all seeds."""
-    name = seed if METHODS[method].uses_seed else "any"
+    name = seed if editor_class(method).uses_seed else "any"
     return out / "editors" / f"{method}_{attribute}_{name}"
 
 
@@ -82,6 +100,7 @@ class DigitsRun:
         self._given = domain
         self.classifier = lru_cache(maxsize=8)(self._classifier)
         self.tests = lru_cache(maxsize=8)(self._test_codes)
+        self.validation = lru_cache(maxsize=8)(self._validation_codes)
 
     @cached_property
     def opened(self) -> DigitsDomain:
@@ -113,7 +132,7 @@ class DigitsRun:
     @cached_property
     def tasks(self) -> dict[str, EditTask]:
         """Edits by name."""
-        return {task.name: task for task in self.opened.tasks if task.name in self.config.tasks}
+        return {name: task for name, task in _TASKS.items() if name in self.config.tasks}
 
     @cached_property
     def keys(self) -> list[CellKey]:
@@ -122,7 +141,7 @@ class DigitsRun:
             CellKey(method, task, seed)
             for seed in self.config.seeds
             for task in self.tasks
-            for method in methods_of(self.config)
+            for method in methods_of(self.config, task)
             if seed in seeds_of(method, self.config)
         ]
 
@@ -133,15 +152,19 @@ class DigitsRun:
     def editor(self, key: CellKey) -> Editor:
         """A fitted editor."""
         folder = self.editor_folder(key)
-        return METHODS[key.method].load(folder, self.opened.space).to(self.device)
+        return editor_class(key.method).load(folder, self.opened.space).to(self.device)
 
     def classifier_path(self, seed: int) -> Path:
         """File of the latent classifier of a seed."""
         return self.out / "classifiers" / f"{seed}.safetensors"
 
     def alphas_path(self, key: CellKey) -> Path:
-        """File of the strengths of a cell."""
+        """File of the strengths of a cell under the paper's readings."""
         return self.out / "strengths" / f"{key.stem}.npz"
+
+    def chosen_path(self, key: CellKey) -> Path:
+        """File of the one strength of a method on a task, whatever the seed."""
+        return self.out / "strengths" / f"{key.method}_{self.tasks[key.task].stem}.json"
 
     def _classifier(self, seed: int) -> LatentClassifier:
         path, settings = self.classifier_path(seed), self.config.classifier_hidden
@@ -157,19 +180,30 @@ class DigitsRun:
     def _test_codes(self, name: str) -> TestCodes:
         task, heldout = self.tasks[name], self.heldout
         index = of_count(heldout, task.count).nonzero()[:, 0][: self.config.test_images]
-        w = heldout.w[index]
+        shown = truth(self.opened.images("heldout"), "classes").to(self.device)
+        return self._counted_right(task, heldout.w[index], index, shown[index])
+
+    def _validation_codes(self, name: str) -> TestCodes:
+        task, held = self.tasks[name], self.parts[1]
+        index = of_count(held, task.count).nonzero()[:, 0][: self.config.validation_images]
+        return self._counted_right(task, held.w[index], index, None)
+
+    def _counted_right(
+        self, task: EditTask, w: torch.Tensor, index: torch.Tensor, photo: torch.Tensor | None
+    ) -> TestCodes:
+        """Those codes whose reconstruction the count judge counts right."""
         scores = self.domain.score(self.domain.generate(w, self.config.batch))
         good = scores.count == task.count
-        real = heldout.w[of_count(heldout, task.count + 1)]
+        real = self.heldout.w[of_count(self.heldout, task.wanted)]
         flat = flatten_codes(real)
         spread = torch.cdist(flat, flat).fill_diagonal_(torch.inf).min(dim=1).values.mean()
-        shown = truth(self.opened.images("heldout"), "classes").to(self.device)
+        before = type(scores)(*(field[good] for field in scores))
         return TestCodes(
             w=w[good],
             index=index[good].cpu().numpy(),
-            before=type(scores)(*(field[good] for field in scores)),
+            before=before,
             left_out=int((~good).sum()),
             targets=real,
             target_spread=spread.item(),
-            photo=shown[index[good]],
+            photo=before.classes if photo is None else photo[good],
         )

@@ -21,10 +21,11 @@ A run resumes where it stopped; the same seed gives the same `results.csv` on th
 page shows the newest report of each domain, `results/` being those of this repository and
 `runs/` your own.
 """
-_READINGS = {
-    "one for all": "One strength for all images",
-    "per image": "Least strength an image",
-    "by the judge": "Least strength at which the judge sees it",
+_STRATEGIES = {
+    "chosen": "One strength for all, chosen on validation images",
+    "as fitted": "The transport as fitted, α = 1",
+    "one for all": "Least strength at which the classifier accepts all",
+    "per image": "Least strength at which the classifier accepts each",
 }
 
 
@@ -71,7 +72,7 @@ def _open(name: str) -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown, str, str]:
     path = _path(name)
     if name.startswith("digits"):
         metrics, names = reports.digit_metrics(path), []
-        ways = [(_READINGS.get(key, key), key) for key in reports.readings_of(path)]
+        ways = [(_STRATEGIES.get(key, key), key) for key in reports.strategies_of(path)]
     else:
         metrics, names = reports.ATTRIBUTE_METRICS, reports.attributes_of(path)
         ways = [("Adding it", "add"), ("Removing it", "remove")]

@@ -23,28 +23,34 @@ __all__ = [
     "digit_metrics",
     "face_chart",
     "find_reports",
-    "readings_of",
+    "strategies_of",
     "table_of",
 ]
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGIT_METRICS = {
+    "accepted": "Accepted",
+    "clean": "As many as wanted, the others unchanged",
+    "fooled": "The classifier fooled",
     "actual": "Actual change",
-    "exact": "Exactly one digit more",
-    "kept": "Digits kept",
-    "clean": "Exactly one more, all kept",
+    "exact": "Exactly as many digits as wanted",
+    "kept": "The other digits unchanged",
     "latent": "Latent change",
     "alpha": "Strength alpha",
     "distance": "Distance to real codes",
 }
 NOTES = {
-    "actual": "Share of images in which the image judge sees the digit, among the edits that the "
-              "latent classifier accepts: what is missing to 1 is adversarial. Where the judge "
-              "sets the strength, among all.",
-    "exact": "Share of those in which it sees exactly one digit more.",
-    "kept": "Share of the changed images in which every digit that was there is still read.",
-    "clean": "Share of images in which it sees exactly one digit more and every digit that was "
-             "there is still read, among those that the actual change counts.",
+    "accepted": "Share of edits that a person would accept: both judges are sure of exactly as "
+                "many digits as wanted, and the other digits are as they were.",
+    "clean": "Share of images in which the judge sees exactly as many digits as wanted and the "
+             "others are as they were, sure of it or not.",
+    "fooled": "Share of edits that the latent classifier accepts and the image judge does not see.",
+    "actual": "Share of images in which the image judge sees the change; with a strength that the "
+              "latent classifier sets, among the edits that it accepts: what is missing to 1 is "
+              "adversarial.",
+    "exact": "Share of those in which it sees exactly as many digits as wanted.",
+    "kept": "Share of images in which the other digits are as they were; with a strength that the "
+            "latent classifier sets, among those that changed.",
     "latent": "Share of edits that the latent classifier accepts.",
     "alpha": "The strength at which this was measured; it means something else for each method.",
     "distance": "From edited codes to the nearest held-out code of the target, 1 being that of a "
@@ -69,15 +75,23 @@ ATTRIBUTE_METRICS = {
 _LABELS = {
     "none": "no edit", "random": "random direction", "centroids": "class centroids",
     "gaussian_ot": "Gaussian OT", "lt_star": "LT(*)", "lt": "LT", "lw_star": "LW(*)",
-    "lw": "LW", "nearest": "nearest real target",
+    "lw": "LW, affine", "lw_paper": "LW as published", "lw_neural": "LW neural",
+    "lt_restricted": "LT, edits layers 0–2", "lt_few_layers": "LT, trained on layers 0–2",
+    "lw_every_layer": "LW, affine, every layer", "nearest": "nearest real target",
+    "ceiling": "real images",
 }
 _LOOKS = {
     "lw": (COLOURS["lw"], ""), "lt": (COLOURS["lt"], ""), "lw_star": ("#56B4E9", "7 4"),
     "lt_star": ("#E69F00", "7 4"), "centroids": ("#8a94a3", "2 3"),
     "gaussian_ot": ("#009E73", "8 3 2 3"), "nearest": ("#CC79A7", "2 3"),
-    "random": ("#b3bbc6", "4 4"), "none": ("#b3bbc6", "1 4"),
+    "random": ("#b3bbc6", "4 4"), "none": ("#b3bbc6", "1 4"), "lw_paper": ("#56B4E9", "3 3"),
+    "lw_neural": ("#882255", ""), "ceiling": ("#b3bbc6", "2 3"),
 }
-_LAST = ("lt_star", "lw_star", "lt", "lw")  # drawn on top
+_TABLE_2 = {  # of the paper: actual change at a latent change of 100 %
+    "lt": {"1→2": 0.32, "2→3": 0.31, "3→4": 0.64},
+    "lw_paper": {"1→2": 0.90, "2→3": 0.95, "3→4": 0.99},
+}
+_LAST = ("lt_star", "lw_star", "lt", "lw_paper", "lw", "lw_neural")  # drawn on top
 
 
 def find_reports() -> dict[str, Path]:
@@ -99,9 +113,9 @@ def attributes_of(report: Path) -> list[str]:
     return [name for name in names if name != "all"]
 
 
-def readings_of(report: Path) -> list[str]:
-    """How alpha was chosen in a report of digits, in its order; older ones have two readings."""
-    return list(dict.fromkeys(row["reading"] for row in _table2(report)))
+def strategies_of(report: Path) -> list[str]:
+    """How alpha was chosen in a report of digits, in its order."""
+    return list(dict.fromkeys(row["strategy"] for row in _table2(report)))
 
 
 def digit_metrics(report: Path) -> dict[str, str]:
@@ -110,23 +124,22 @@ def digit_metrics(report: Path) -> dict[str, str]:
     return {name: text for name, text in DIGIT_METRICS.items() if all(name in row for row in rows)}
 
 
-def digit_chart(report: Path, metric: str, reading: str) -> str:
+def digit_chart(report: Path, metric: str, strategy: str) -> str:
     """Bars of a metric, an edit and a method.
 
     Args:
         report: Folder of a digits run.
         metric: One of `DIGIT_METRICS`.
-        reading: How alpha was chosen, one of `readings_of`.
+        strategy: How alpha was chosen, one of `strategies_of`.
     """
     bars = []
     for row in _table2(report):
         value = row[metric]
-        if row["reading"] != reading or value["mean"] is None:
+        if row["strategy"] != strategy or value["mean"] is None:
             continue
         colour, _ = _look(row["method"])
-        paper = row["paper"] if metric == "actual" else None
         bars.append(Bar(row["task"], _label(row["method"]), colour, value["mean"], value["low"],
-                        value["high"], paper))
+                        value["high"], _papers(row, metric)))
     title = f"{DIGIT_METRICS[metric]}, for each edit and method"
     return bar_chart(bars, DIGIT_METRICS[metric], title)
 
@@ -171,6 +184,13 @@ def commit_of(report: Path) -> str:
     except (OSError, ValueError):
         return ""
     return f"commit {str(about.get('commit', 'unknown'))[:12]}, torch {about.get('torch', '?')}"
+
+
+def _papers(row: dict[str, Any], metric: str) -> float | None:
+    """What the paper reports in this place."""
+    if metric != "actual" or row["strategy"] not in ("one for all", "per image"):
+        return None
+    return _TABLE_2.get(row["method"], {}).get(row["task"])
 
 
 def _table2(report: Path) -> list[dict[str, Any]]:

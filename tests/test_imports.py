@@ -128,7 +128,7 @@ def test_every_part_of_the_package_has_a_place_in_the_order():
         ("lwedit.domains.digits", "from benchmark import run"),
         ("baselines.lt", "import app"),
         ("baselines.lt", "from demo.style import COLOURS"),
-        ("demo.reports", "from benchmark.report import LABELS"),
+        ("demo.reports", "from benchmark.methods import LABELS"),
         ("demo.studio", "import app"),
         ("lwedit", "from lwedit.vocabulary import flatten_codes"),
     ],

@@ -17,22 +17,24 @@ def test_a_bar_is_met_from_its_least_value_on_and_missed_where_nothing_was_measu
 def test_the_worst_seed_counts(tmp_path):
     folder = tmp_path / "results" / "digits"
     folder.mkdir(parents=True)
-    rows = ["method,task,reading,seed,actual,kept"]
-    rows += ["lw,1→2,one for all,0,0.99,0.7", "lw,1→2,one for all,1,0.91,0.9",
-             "lw,1→2,per image,1,0.1,0.1", "lt,1→2,one for all,1,0.2,0.2",
-             "lw,1→2,by the judge,0,1,0.88", "lw,1→2,by the judge,1,1,0.86",
-             "lw,2→3,by the judge,0,0,", "lw,3→4,by the judge,0,1,0.85"]
+    rows = ["method,task,strategy,seed,actual,accepted,clean,fooled",
+            "lw,1→2,one for all,0,0.99,,,", "lw,1→2,one for all,1,0.91,,,",
+            "lw,1→2,per image,1,0.1,,,", "lt,1→2,one for all,1,0.2,,,",
+            "lw_neural,1→2,as fitted,0,1,0.75,0.9375,0.0", "lw_neural,1→2,as fitted,1,1,0.5,1,0.25",
+            "lw_neural,1→2,chosen,1,1,0.1,0.1,0.9", "lw_neural,3→2,as fitted,0,1,,0.875,0"]
     (folder / "results.csv").write_text("\n".join(rows) + "\n")
-    found = {bar.what: bar.measured for bar in bars(tmp_path)}
-    assert found["LW actual change 1→2, one alpha for all, worst seed"] == 0.91
-    assert found["LW digits kept 1→2, among images that changed, worst seed"] == 0.7
-    assert found["LW actual change 2→3, one alpha for all, worst seed"] is None
-    by_judge = [bar for bar in bars(tmp_path) if "at which the judge sees" in bar.what]
-    assert by_judge[0].what == (
-        "LW digits kept 1→2, least strength at which the judge sees n+1, worst seed"
-    )
-    assert {bar.least for bar in by_judge} == {0.8}
-    assert [bar.measured for bar in by_judge] == [0.86, 0.0, 0.85]
+    found = {bar.what: bar for bar in bars(tmp_path)}
+    paper = "actual change {}, the paper's reading, one alpha for all, worst seed"
+    assert found["LW, affine, " + paper.format("1→2")] == (
+        "LW, affine, " + paper.format("1→2"), 0.95, 0.91)
+    assert found["LW, affine, " + paper.format("2→3")].measured is None
+    neural = "LW neural, α = 1, 1→2, {}, worst seed"
+    assert found[neural.format("accepted")][1:] == (0.75, 0.5)
+    assert found[neural.format("exactly n+1 and all kept")][1:] == (0.93, 0.9375)
+    assert found[neural.format("judges not fooled (1 − fooled)")][1:] == (0.98, 0.75)
+    removing = "LW neural, α = −1, 3→2, exactly n and no other digit changed, worst seed"
+    assert found[removing][1:] == (0.8, 0.875)
+    assert sum("LW neural" in what for what in found) == 15
 
 
 def test_a_gain_on_faces_is_met_where_its_whole_interval_is(tmp_path):

@@ -14,7 +14,7 @@ distributed = pytest.importorskip("distributed")
 CONFIG = RunConfig(
     methods=("centroids", "lw"), floors=False, tasks=("2→3",), seeds=(0, 1),
     train_codes=800, editor_codes=600, test_images=20, alpha_max=4.0, alpha_step=1.0,
-    lw_rounds=1, classifier_hidden=(16,), bootstrap=50,
+    strengths=(1.0, 3.0), validation_images=10, lw_rounds=1, classifier_hidden=(16,), bootstrap=50,
 )
 
 

@@ -1,6 +1,4 @@
-"""Truths that benchmark.measure and .bootstrap must meet: grids by hand, thresholds, intervals."""
-
-from types import SimpleNamespace
+"""Truths that benchmark.measure and .bootstrap must meet: grids by hand, intervals."""
 
 import numpy as np
 import pytest
@@ -10,7 +8,9 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from benchmark.bootstrap import Interval, bootstrap_mean
-from benchmark.measure import READINGS, Cell, alphas_by_judge, counted, select_alpha
+from benchmark.measure import READINGS, STRICT, Cell, Hits, choose_strength, counted, select_alpha
+from lwedit.classifier import LatentClassifier
+from lwedit.latents import Space
 
 ALPHAS = torch.tensor([0.5, 1.0, 1.5, 2.0])
 
@@ -53,94 +53,48 @@ def test_strengths_are_the_smallest_that_do(verdicts):
 
 
 def test_an_unknown_reading_is_named():
-    assert READINGS == ("one for all", "per image", "by the judge")
-    for name in ("per-image", "by the judge"):  # the latter has no grid of verdicts
+    for name in ("per-image", "chosen"):  # the latter has no grid of verdicts
         with pytest.raises(ValueError, match=rf"\('one for all', 'per image'\), got '{name}'"):
             select_alpha(grid("0111"), ALPHAS, name)
 
 
-# --- the strength by the judge ---------------------------------------------------------------
-
-
-class Judged:
-    """Editor, generator and judge in one: image i has a digit more where `sees(i, alpha)`.
-
-    A code is (i, alpha so far), an image is a code; every image drawn is kept in `drawn`.
-    """
-
-    def __init__(self, sees):
-        self.sees, self.drawn = sees, []
-
-    def edit(self, w, alpha):
-        return torch.stack([w[:, 0, 0], w[:, 0, 1] + alpha], dim=1)[:, None]
-
-    def generate(self, w, batch):
-        return w[:, 0]
-
-    def score(self, x):
-        drawn = [(int(i), alpha) for i, alpha in x.tolist()]
-        self.drawn += drawn
-        return SimpleNamespace(count=torch.tensor([1 + self.sees(*image) for image in drawn]))
-
-    def find(self, n, alpha_max=8.0, step=1.0, fine=0.125):
-        codes = SimpleNamespace(w=torch.stack([torch.arange(n), torch.zeros(n)], dim=1)[:, None])
-        task = SimpleNamespace(count=1)
-        return alphas_by_judge(self, self, task, codes, alpha_max, step, fine).tolist()
-
-
-@given(
-    st.lists(st.floats(0.0625, 9.0, width=32), min_size=1, max_size=8),
-    st.sampled_from([1.0, 0.7, 2.0, 5.0]),
-    st.sampled_from([1.0, 0.5, 0.3, 0.125]),
-    st.sampled_from([8.0, 5.5]),
+@pytest.mark.parametrize(
+    ("accepted", "clean", "best"),
+    [
+        ((1, 6, 3, 2), (9, 6, 9, 9), 1.0),  # most accepted, whatever else
+        ((1, 6, 6, 2), (9, 7, 8, 9), 1.5),  # equally many: most that are clean
+        ((1, 6, 6, 2), (9, 8, 8, 9), 1.0),  # and of those the smallest
+        ((0, 0, 0, 0), (0, 0, 3, 1), 1.5),
+        ((0, 0, 0, 0), (0, 0, 0, 0), 0.5),
+    ],
 )
-def test_for_monotone_judges_the_strength_is_at_most_fine_above_the_threshold(
-    thresholds, step, ratio, largest
-):
-    fine, judged = step * ratio, Judged(lambda i, alpha: alpha >= thresholds[i])
-    found = judged.find(len(thresholds), largest, step, fine)
-    for true, alpha in zip(thresholds, found, strict=True):
-        if true > largest:
-            assert alpha == largest
-        else:
-            assert 0 <= alpha - true <= 1.002 * fine
+def test_the_strength_of_a_method_is_the_smallest_with_most_accepted_edits(accepted, clean, best):
+    hits = {alpha: Hits(*pair) for alpha, pair in
+            zip(ALPHAS.tolist(), zip(accepted, clean, strict=True), strict=True)}
+    assert choose_strength(hits) == best
+    assert choose_strength(dict(reversed(hits.items()))) == best
 
 
-def test_few_images_are_drawn_and_never_again_after_their_threshold_is_known():
-    thresholds = [0.3, 2.5, 99.0]
-    judged = Judged(lambda i, alpha: alpha >= thresholds[i])
-    assert judged.find(3) == [0.375, 2.5, 8.0]
-    drawn = [[alpha for i, alpha in judged.drawn if i == k] for k in range(3)]
-    assert drawn == [
-        [1.0, 0.5, 0.25, 0.375],
-        [1.0, 2.0, 3.0, 2.5, 2.25, 2.375],
-        [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0],
-    ]
+def test_logits_along_a_line_are_those_of_the_codes_on_it():
+    rng = torch.Generator().manual_seed(0)
+    model = LatentClassifier(("k", "l"), Space("h", "W+", 2, 3), (7, 5))
+    model.centre.normal_(generator=rng)
+    model.scale.fill_(2.5)
+    w, move = torch.randn(2, 4, 2, 3, generator=rng)
+    along = model.along(w, move, ALPHAS)
+    for alpha, found in zip(ALPHAS.tolist(), along, strict=True):
+        torch.testing.assert_close(found, model(w + alpha * move).detach())
 
 
-@given(st.sets(st.integers(1, 64)))
-def test_a_judge_that_changes_its_mind_did_see_it_at_the_strength_chosen(eighths):
-    """Any verdicts at the multiples of 1/8: a strength that counts is one of those seen."""
-    judged = Judged(lambda i, alpha: round(8 * alpha) in eighths)
-    (alpha,) = judged.find(1)
-    if any(8 * k in eighths for k in range(1, 9)):
-        assert 8 * alpha in eighths
-        assert 8 * alpha - 1 not in eighths  # a threshold, though maybe not the first
-    else:
-        assert alpha == 8.0
-
-
-def test_no_images_have_no_strengths():
-    assert Judged(lambda i, alpha: True).find(0) == []
-
-
-def test_the_latent_readings_count_flipped_verdicts_and_the_judges_counts_all():
+def test_the_readings_of_the_paper_count_flipped_verdicts_and_the_strict_ones_all():
     yes = np.array([True, True, False])
-    cell = Cell(np.ones(3), yes, ~yes, yes, yes, yes, np.ones(3))
-    for reading in ("one for all", "per image"):
+    held = dict.fromkeys(Cell.__dataclass_fields__, yes)
+    cell = Cell(**held)
+    for reading in READINGS:
         assert counted(cell, reading).tolist() == [True, True, False]
-    assert counted(cell, "by the judge").tolist() == [True] * 3
-    with pytest.raises(ValueError, match="reading must be one of .*'by the judge'.*, got 'judge'"):
+    for strategy in STRICT:
+        assert counted(cell, strategy).tolist() == [True] * 3
+    with pytest.raises(ValueError, match="strategy must be one of .*'per image'.*, got 'judge'"):
         counted(cell, "judge")
 
 

@@ -1,12 +1,17 @@
 """Truths that benchmark.publish must meet: copies, and nothing of README lost around the table."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
+from benchmark.presets import RunConfig
 from benchmark.publish import publish
 
-FILES = ("config.json", "facts.json", "results.csv", "table2.csv", "table2.json", "table2.tex",
-         "fig6.png", "fig6.pdf", "fig6_judge.png", "fig6_judge.pdf", "times.json")
+FILES = ("results.csv", "table2.csv", "table2.md", "table2.tex", "fig6.png", "fig6.pdf",
+         "examples.png", "times.json", "sheets/lw.png", "sheets/lt.png")
 BEFORE = "# lwedit\n\nWords.\n\n<!-- results -->\nold table\n<!-- /results -->\n\nMore words.\n"
+CONFIG = RunConfig(methods=("lw",), tasks=("1→2", "2→1"), floors=False)
 
 
 @pytest.fixture
@@ -15,34 +20,49 @@ def run(tmp_path):
     out.mkdir()
     root.mkdir()
     for name in (*FILES, "classifier_0.json", "classifier_1.json"):
+        (out / name).parent.mkdir(exist_ok=True)
         (out / name).write_bytes(name.encode() * 3)
-    sections = ["# Table 2: a title\n", "alpha: one for all\n\n| a | b |\n",
-                "alpha: per image\n\n| c |\n", "alpha: by the judge\n\n| d |\n",
-                "How to read it\n\nLegend.\n"]
-    (out / "table2.md").write_text("\n## ".join(sections))
+    facts = {"measured": {"1→2": 9, "2→1": 8}, "left_out": {"1→2": 1, "2→1": 2}}
+    share = {"mean": 0.5, "low": 0.25, "high": 0.75}
+    row = {"method": "lw", "strategy": "chosen", "seeds": 3, "alpha": share | {"mean": 2.0},
+           "worst": {"accepted": 0.375, "clean": 0.125, "fooled": 0.0}}
+    row |= dict.fromkeys(("accepted", "clean", "exact", "kept", "fooled"), share)
+    rows = [row | {"task": "1→2"}, row | {"task": "2→1"},
+            row | {"task": "1→2", "method": "lw_every_layer"}]
+    held = {"config.json": {"config": asdict(CONFIG)}, "facts.json": facts, "table2.json": rows}
+    for name, values in held.items():
+        (out / name).write_text(json.dumps(values))
     (root / "README.md").write_text(BEFORE)
     return out, root
 
 
 def test_files_are_copied_byte_by_byte(run):
     out, root = run
+    (root / "results" / "digits" / "sheets").mkdir(parents=True)
+    (root / "results" / "digits" / "sheets" / "of_an_old_run.png").touch()
     publish(out, root)
-    copied = {path.name: path.read_bytes() for path in (root / "results" / "digits").iterdir()}
-    assert copied == {path.name: path.read_bytes() for path in out.iterdir()}
+    here, there = (
+        {path.relative_to(top): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+        for top in (root / "results" / "digits", out)
+    )
+    assert here == there
 
 
-def test_the_table_takes_the_place_between_the_markers(run):
+def test_the_table_of_adding_takes_the_place_between_the_markers(run):
     out, root = run
     for _ in range(2):  # again: the new table replaces the last one
         publish(out, root)
         head, _, rest = (root / "README.md").read_text().partition("<!-- results -->\n")
         text, _, tail = rest.partition("<!-- /results -->")
         assert (head, tail) == ("# lwedit\n\nWords.\n\n", "\n\nMore words.\n")
-        table, *pictures = text.split("\n\n![")
-        assert table.split("\n\n") == [
-            "### alpha: one for all", "| a | b |", "### alpha: by the judge", "| d |", "Legend."]
-        assert pictures == ["Fig. 6, alpha: one for all](results/digits/fig6.png)",
-                            "Fig. 6, alpha: by the judge](results/digits/fig6_judge.png)\n"]
+        title, table, note, picture = text.strip().split("\n\n")
+        assert title == "### Adding a digit"
+        share = "0.500 [0.250, 0.750]"
+        assert table.splitlines()[2:] == [  # no row of removing, none of the fairness rows
+            f"| 1→2 | LW, affine (ours) | 2 | 3 | {share} | 0.375 | {share} | 0.125 | {share} "
+            f"| {share} | {share} |"]
+        assert "1→2: 9 (1 left out)" in note
+        assert picture.endswith("](results/digits/examples.png)")
     assert not list(root.glob("*.tmp"))
 
 

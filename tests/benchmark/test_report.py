@@ -8,53 +8,61 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.measure import READINGS
+from benchmark.measure import CHOSEN, FITTED, READINGS
 from benchmark.paper import TABLE_2
 from benchmark.presets import RunConfig
+from benchmark.publish import publish
 from benchmark.report import write_report
-from benchmark.stages import CellKey, load_cell
+from benchmark.stages import CellKey, load_cell, strategies_of
+from benchmark.summary import COLUMNS
 
 CONFIG = RunConfig(
     methods=("lt", "lw"), floors=False, tasks=("1→2",), seeds=(0, 1), bootstrap=4000
 )
 
 # Four images; a digit an image. LT: in seed 1 only two verdicts flip. LW: both seeds agree.
-LT_0 = {"alpha": [1, 1, 3, 3], "flipped": "1111", "more": "1100", "exact": "1000",
-        "kept": "1010", "distance": [2, 2, 2, 2]}
-LT_1 = LT_0 | {"flipped": "1001", "more": "1111", "kept": "1111"}
-LW = {"alpha": [2, 2, 2, 2], "flipped": "1111", "more": "1111", "exact": "1111",
-      "kept": "0000", "distance": [1, 1, 3, 3]}
+LT_0 = {"alpha": [1, 1, 3, 3], "flipped": "1111", "changed": "1100", "exact": "1000",
+        "kept": "1010", "accepted": "1000", "fooled": "0011", "digit": [7, -1, -1, -1],
+        "distance": [2, 2, 2, 2]}
+LT_1 = LT_0 | {"flipped": "1001", "changed": "1111", "kept": "1111", "fooled": "0000"}
+LW = {"alpha": [2, 2, 2, 2], "flipped": "1111", "changed": "1111", "exact": "1111",
+      "kept": "0000", "accepted": "0000", "fooled": "0000", "digit": [-1] * 4,
+      "distance": [1, 1, 3, 3]}
 NOTHING = LW | {"flipped": "0000"}
+ORDER = [("lt", CHOSEN), ("lt", "one for all"), ("lt", "per image"), ("lw", CHOSEN),
+         ("lw", FITTED), ("lw", "one for all"), ("lw", "per image")]
 
 
-def write_cell(out, method, seed, reading, cell, **changes):
+def write_cell(out, method, seed, strategy, cell, **changes):
     cell = {"kept_photo": cell["kept"]} | cell
     arrays = {
         name: np.array([c == "1" for c in value]) if isinstance(value, str) else np.array(value)
         for name, value in cell.items()
     }
-    path = CellKey(method, "1→2", seed).path(out, reading)
+    path = CellKey(method, "1→2", seed).path(out, strategy)
     path.parent.mkdir(exist_ok=True)
-    arrays = {k: v.astype(np.float32) if v.dtype != bool else v for k, v in arrays.items()}
+    arrays = {k: v.astype(np.float32) if v.dtype != bool and k != "digit" else v
+              for k, v in arrays.items()}
     np.savez(path, seconds=1.0, **(arrays | changes))
     return path
 
 
 @pytest.fixture
 def out(tmp_path):
-    """A run folder; in the second and third reading LW flips nothing."""
+    """A run folder; under the second reading LW flips nothing."""
     for seed, lt in ((0, LT_0), (1, LT_1)):
-        for reading in READINGS:
-            write_cell(tmp_path, "lt", seed, reading, lt)
-        write_cell(tmp_path, "lw", seed, READINGS[0], LW)
-        for reading in READINGS[1:]:
-            write_cell(tmp_path, "lw", seed, reading, NOTHING)
+        for strategy in strategies_of("lt", "1→2"):
+            write_cell(tmp_path, "lt", seed, strategy, lt)
+        for strategy in strategies_of("lw", "1→2"):
+            write_cell(tmp_path, "lw", seed, strategy, NOTHING if strategy == "per image" else LW)
     facts = {
         "heldout_images": 4000, "count_judge_real": 0.9975, "classes_judge_real": 0.98125,
         "reconstruction_count_kept": 0.9875, "reconstruction_classes_kept": 0.9375,
         "reconstruction_ssim": 0.875, "left_out": {"1→2": 3}, "measured": {"1→2": 4},
     }
     (tmp_path / "facts.json").write_text(json.dumps(facts))
+    np.savez(tmp_path / "ceiling.npz", **{"1to2_accepted": np.array([True, True, False, False]),
+                                          "1to2_exact": np.array([True] * 4)})
     for seed, accuracy in ((0, 0.975), (1, 0.96875)):
         (tmp_path / f"classifier_{seed}.json").write_text(json.dumps({"1→2": accuracy}))
     return tmp_path
@@ -67,56 +75,67 @@ def interval(mean, low, high):
 NONE = {"mean": None, "low": None, "high": None}
 
 
-def test_every_number_of_table_2(out):
+def rows_of(out):
     write_report(CONFIG, out)
     rows = json.loads((out / "table2.json").read_text())
-    keys = [(row.pop("reading"), row.pop("task"), row.pop("method")) for row in rows]
-    assert keys == [(r, "1→2", m) for r in READINGS for m in ("lt", "lw")]
+    return {(row.pop("method"), row.pop("strategy")): row for row in rows}
+
+
+def test_every_number_of_the_paper_s_readings(out):
+    rows = rows_of(out)
+    assert list(rows) == [*ORDER, ("ceiling", CHOSEN)]
     # Sums over both seeds, image by image. LT flips 2, 1, 1, 2 times and of these the judge sees
     # 2, 1, 0, 1 digits more; a digit exactly 2, 0, 0, 0; and keeps 2, 0, 0, 1 of 2, 1, 0, 1.
-    lt, lw, lt_again, lw_nothing, lt_judged, lw_judged = rows
-    assert lt == lt_again
-    assert lt["actual"]["mean"] == pytest.approx(4 / 6)
-    assert lt["exact"]["mean"] == pytest.approx(2 / 6)
-    assert lt["kept"]["mean"] == pytest.approx(3 / 4)
-    assert lt["clean"]["mean"] == pytest.approx(2 / 6)  # the first image, in both seeds
-    assert lt["latent"]["mean"] == pytest.approx(6 / 8)
+    lt, lw, nothing = (rows[key] for key in (
+        ("lt", "per image"), ("lw", "one for all"), ("lw", "per image")))
+    means = {name: lt[name]["mean"] for name in ("actual", "exact", "kept", "clean", "latent")}
+    assert means == pytest.approx(
+        {"actual": 4 / 6, "exact": 2 / 6, "kept": 3 / 4, "clean": 2 / 6, "latent": 6 / 8})
     assert lt["alpha"] == interval(2, 1, 3)  # halves 1 and 3: all four alike in 1 draw of 16
     assert lt["distance"] == interval(2, 2, 2)
-    assert (lt["images"], lt["seeds"], lt["paper"]) == (4, 2, 0.32)
-    assert lw == {
-        "actual": interval(1, 1, 1), "exact": interval(1, 1, 1), "kept": interval(0, 0, 0),
-        "clean": interval(0, 0, 0),
-        "latent": interval(1, 1, 1), "alpha": interval(2, 2, 2), "distance": interval(2, 1, 3),
-        "kept_photo": interval(0, 0, 0), "images": 4, "seeds": 2, "paper": 0.90,
+    assert (lt["images"], lt["seeds"]) == (4, 2)
+    certain = {name: interval(1, 1, 1) for name in ("actual", "exact", "latent")}
+    never = {name: interval(0, 0, 0)
+             for name in ("accepted", "clean", "fooled", "kept", "kept_photo")}
+    assert lw == certain | never | {
+        "alpha": interval(2, 2, 2), "distance": interval(2, 1, 3), "digits": None,
+        "task": "1→2", "images": 4, "seeds": 2,
+        "worst": {"accepted": 0.0, "clean": 0.0, "fooled": 0.0},
     }
-    assert lw_nothing == lw | {
-        "actual": NONE, "exact": NONE, "kept": NONE, "kept_photo": NONE, "clean": NONE,
-        "latent": interval(0, 0, 0),
-    }
-    # By the judge all images count: of LT 2, 2, 1, 1 change, in 2, 1, 1, 1 of which all is kept.
-    assert lw_judged == lw | {"latent": interval(0, 0, 0), "paper": None}
-    assert lt_judged["actual"]["mean"] == pytest.approx(6 / 8)
-    assert lt_judged["exact"]["mean"] == pytest.approx(2 / 8)
-    assert lt_judged["kept"]["mean"] == pytest.approx(5 / 6)
-    assert lt_judged["clean"]["mean"] == pytest.approx(2 / 8)
-    assert lt_judged["latent"] == lt["latent"]
+    counted = ("accepted", "actual", "exact", "kept", "kept_photo", "clean", "fooled")
+    assert nothing == lw | dict.fromkeys(counted, NONE) | {
+        "latent": interval(0, 0, 0), "worst": dict.fromkeys(("accepted", "clean", "fooled"))}
+
+
+def test_every_number_of_the_strict_reading(out):
+    rows = rows_of(out)
+    lt, lw = rows["lt", CHOSEN], rows["lw", FITTED]
+    means = {name: lt[name]["mean"] for name in COLUMNS}
+    assert means == pytest.approx({  # of all eight edits
+        "accepted": 2 / 8, "clean": 2 / 8, "exact": 2 / 8, "kept": 6 / 8, "fooled": 2 / 8,
+        "actual": 6 / 8, "latent": 6 / 8, "alpha": 2, "distance": 2, "kept_photo": 6 / 8})
+    assert lt["worst"] == {"accepted": 0.25, "clean": 0.25, "fooled": 0.5}
+    assert lt["digits"] == [0.0] * 7 + [1.0, 0.0, 0.0]  # both accepted edits drew a 7
+    assert lw["accepted"] == lw["kept"] == interval(0, 0, 0)
+    ceiling = rows["ceiling", CHOSEN]
+    assert ceiling["accepted"]["mean"] == 0.5
+    assert ceiling["exact"] == interval(1, 1, 1)
+    assert all(ceiling[name] == NONE for name in COLUMNS if name not in ("accepted", "exact"))
 
 
 @pytest.mark.parametrize("name", ["actual", "exact", "kept", "clean", "latent"])
 def test_interval_ends_are_those_of_all_resamples(out, name):
     """The 256 resamples of four images, each as likely as any other, written out."""
-    write_report(CONFIG, out)
-    flips, more = np.array([2, 1, 1, 2]), np.array([2, 1, 0, 1])
+    flips, changed = np.array([2, 1, 1, 2]), np.array([2, 1, 0, 1])
     top, bottom = {
-        "actual": (more, flips), "exact": (np.array([2, 0, 0, 0]), flips),
+        "actual": (changed, flips), "exact": (np.array([2, 0, 0, 0]), flips),
         "clean": (np.array([2, 0, 0, 0]), flips),
-        "kept": (np.array([2, 0, 0, 1]), more), "latent": (flips, np.full(4, 2)),
+        "kept": (np.array([2, 0, 0, 1]), changed), "latent": (flips, np.full(4, 2)),
     }[name]
     picks = np.indices((4,) * 4).reshape(4, -1).T
     with np.errstate(invalid="ignore"):
         ratios = top[picks].sum(axis=1) / bottom[picks].sum(axis=1)
-    found = json.loads((out / "table2.json").read_text())[0][name]
+    found = rows_of(out)["lt", "one for all"][name]
     ratios = np.sort(ratios[~np.isnan(ratios)])
     for end, share in (("low", 0.025), ("high", 0.975)):
         near = np.quantile(ratios, [share - 0.012, share + 0.012])  # 4000 resamples: +- .005
@@ -127,65 +146,105 @@ def test_every_number_of_results_csv(out):
     write_report(CONFIG, out)
     with (out / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
-    columns = ("actual", "exact", "kept", "clean", "latent", "alpha", "distance")
-    head = ["method", "task", "reading", "seed", "images", *columns, "kept_photo"]
-    assert list(rows[0]) == head
+    assert list(rows[0]) == ["method", "task", "strategy", "seed", "images", *COLUMNS]
+    columns = ("actual", "exact", "kept", "clean", "accepted", "latent", "alpha", "distance")
     by_hand = {  # LT, seed 1: of images 1 and 4, which flip, both are seen, one exactly
-        ("lt", "0"): (2 / 4, 1 / 4, 1 / 2, 1 / 4, 1, 2, 2),
-        ("lt", "1"): (1, 1 / 2, 1, 1 / 2, 2 / 4, 2, 2),
-        ("lw", "0"): (1, 1, 0, 0, 1, 2, 2),
-        ("lw", "1"): (1, 1, 0, 0, 1, 2, 2),
+        ("lt", "0"): (2 / 4, 1 / 4, 1 / 2, 1 / 4, 1 / 4, 1, 2, 2),
+        ("lt", "1"): (1, 1 / 2, 1, 1 / 2, 1 / 2, 2 / 4, 2, 2),
+        ("lw", "0"): (1, 1, 0, 0, 0, 1, 2, 2),
+        ("lw", "1"): (1, 1, 0, 0, 0, 1, 2, 2),
     }
-    judged = {  # all four images count
-        ("lt", "0"): (2 / 4, 1 / 4, 1 / 2, 1 / 4, 1, 2, 2),
-        ("lt", "1"): (1, 1 / 4, 1, 1 / 4, 2 / 4, 2, 2),
-        ("lw", "0"): (1, 1, 0, 0, 0, 2, 2),
-        ("lw", "1"): (1, 1, 0, 0, 0, 2, 2),
-    }
-    assert len(rows) == 12
+    strict = by_hand | {("lt", "0"): (2 / 4, 1 / 4, 2 / 4, 1 / 4, 1 / 4, 1, 2, 2),
+                        ("lt", "1"): (1, 1 / 4, 1, 1 / 4, 1 / 4, 2 / 4, 2, 2)}
+    assert [(row["method"], row["strategy"]) for row in rows[::2]] == ORDER
     for row in rows:
-        means = judged if row["reading"] == "by the judge" else by_hand
+        means = by_hand if row["strategy"] in READINGS else strict
         expected = means[row["method"], row["seed"]]
-        if row["method"] == "lw" and row["reading"] == "per image":
-            assert [row[name] for name in columns[:4]] == [""] * 4  # nothing flipped: no number
-            expected = (None, None, None, None, 0, 2, 2)
+        if row["method"] == "lw" and row["strategy"] == "per image":
+            assert [row[name] for name in columns[:5]] == [""] * 5  # nothing flipped: no number
+            expected = (None,) * 5 + (0, 2, 2)
         for name, value in zip(columns, expected, strict=True):
             assert value is None or float(row[name]) == pytest.approx(value, abs=1e-6), row
         assert (row["task"], row["images"]) == ("1→2", "4")
 
 
-def test_csv_and_markdown_say_what_json_says(out):
-    markdown = write_report(CONFIG, out).read_text()
+def test_csv_and_tables_say_what_json_says(out):
+    adding, _, *readings, _ = write_report(CONFIG, out)
     rows = json.loads((out / "table2.json").read_text())
     with (out / "table2.csv").open() as file:
         flat = list(csv.DictReader(file))
-    lines = [line for line in markdown.splitlines() if line.startswith("| 1→2")]
-    for row, cells, line in zip(rows, flat, lines, strict=True):
-        for name in ("actual", "exact", "kept", "clean", "latent", "alpha", "distance"):
+    for row, cells in zip(rows, flat, strict=True):
+        for name in COLUMNS:
             for part, suffix in (("mean", ""), ("low", "_low"), ("high", "_high")):
                 value = row[name][part]
                 assert cells[name + suffix] == ("" if value is None else str(value))
-        shown = [part.strip() for part in line.split("|")[1:-1]]
-        for name, text in zip(("actual", "exact", "kept", "clean"), shown[2:6], strict=True):
-            mean, low, high = row[name].values()
-            empty = mean is None
-            assert text == ("no image" if empty else f"{mean:.3f} [{low:.3f}, {high:.3f}]")
-        assert shown[1] == {"lt": "LT", "lw": "LW"}[row["method"]]
-        judged = row["reading"] == "by the judge"  # which the paper does not have
-        assert shown[-1] == ("" if judged else f"{row['paper']:.2f}")
-    for fact in ("0.9975", "0.9812", "0.9875", "0.9375", "0.875", "4 images (3 left out)",
+        assert cells["accepted_worst_seed"] == ("" if (worst := row["worst"]["accepted"]) is None
+                                                else str(worst))
+
+    def shown(value):
+        mean, low, high = value.values()
+        return "n/a" if mean is None else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+    held = {(row["method"], row["strategy"]): row for row in rows}
+    names = {"lt": "LT", "lw": "LW, affine (ours)", "ceiling": "real images of so many digits"}
+    strict = [("lt", CHOSEN, "2"), ("lw", CHOSEN, "2"), ("lw", FITTED, "2, as fitted"),
+              ("ceiling", CHOSEN, "")]
+    for (method, strategy, alpha), line in zip(strict, adding.rows, strict=True):
+        row = held[method, strategy]
+        assert line[:5] == ("1→2", names[method], alpha, str(row["seeds"]), shown(row["accepted"]))
+        assert (line[6], line[8:]) == (
+            shown(row["clean"]), tuple(shown(row[name]) for name in ("exact", "kept", "fooled")))
+    for reading, sheet in zip(READINGS, readings, strict=True):
+        for method, line in zip(("lt", "lw"), sheet.rows, strict=True):
+            row = held[method, reading]
+            assert line[:6] == ("1→2", names[method], *(
+                shown(row[name]) for name in ("actual", "exact", "kept", "clean")))
+            # The paper's LW is the one as published.
+            assert line[-1] == ("0.32" if method == "lt" else "")
+    markdown = (out / "table2.md").read_text()
+    for fact in ("0.9975", "0.9812", "0.9875", "0.9375", "0.875", "1→2: 4 (3 left out)",
                  "1→2 0.969"):  # the worst seed's classifier
         assert fact in markdown
 
 
+def test_where_the_transport_itself_is_chosen_it_is_shown_once(out):
+    for seed in CONFIG.seeds:
+        for strategy in (CHOSEN, FITTED):
+            write_cell(out, "lw", seed, strategy, LW | {"alpha": [1, 1, 1, 1]})
+    adding, *_ = write_report(CONFIG, out)
+    assert [line[1:3] for line in adding.rows] == [
+        ("LT", "2"), ("LW, affine (ours)", "1"), ("real images of so many digits", "")]
+
+
+def test_the_first_page_is_made_from_the_data_of_a_run(out, tmp_path_factory):
+    write_report(CONFIG, out)
+    root = tmp_path_factory.mktemp("root")
+    (root / "README.md").write_text("a\n<!-- results -->\n<!-- /results -->\nb\n")
+    (out / "config.json").write_text(json.dumps({"config": vars(CONFIG)}))
+    for name in ("fig6.png", "fig6.pdf", "examples.png", "times.json", "sheets/lw.png"):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_bytes(b"x")
+    (out / "table2.md").write_text("no table")  # never read
+    publish(out, root)
+    adding, *_ = write_report(CONFIG, out)
+    assert adding.markdown(level=3).strip() in (root / "README.md").read_text()
+
+
 def test_the_same_cells_give_the_same_bytes(out):
-    names = ("results.csv", "table2.json", "table2.csv", "table2.md")
+    names = ("results.csv", "table2.json", "table2.csv", "table2.md", "table2.tex")
     written = []
     for _ in range(2):
         write_report(CONFIG, out)
         written.append([(out / name).read_bytes() for name in names])
     assert written[0] == written[1]
     assert not list(out.glob("*.tmp"))
+
+
+def test_another_method_moves_no_interval(out):
+    both = rows_of(out)["lw", CHOSEN]
+    write_report(RunConfig(**vars(CONFIG) | {"methods": ("lw",)}), out)
+    alone = json.loads((out / "table2.json").read_text())[0]
+    assert alone == {"method": "lw", "strategy": CHOSEN} | both
 
 
 # --- gaps ------------------------------------------------------------------------------------
@@ -235,8 +294,9 @@ def test_a_cell_without_one_of_its_arrays_is_damaged(out):
 
 def test_cells_have_a_file_each():
     keys = [CellKey(m, t, s) for m in ("lw", "lw_star") for t in ("1→2", "2→3") for s in (0, 1)]
-    paths = {key.path(Path("out"), reading).name for key in keys for reading in READINGS}
-    assert len(paths) == 24
+    paths = {key.path(Path("out"), strategy).name for key in keys
+             for strategy in (CHOSEN, FITTED, *READINGS)}
+    assert len(paths) == 32
     assert all(name.isascii() for name in paths)
 
 

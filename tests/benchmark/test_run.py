@@ -11,9 +11,10 @@ import pytest
 
 from baselines import METHODS
 from benchmark import digits, run
+from benchmark.attributes.sheet import Sheet
+from benchmark.methods import DIGIT_METHODS, LABELS, ONE_SEED, SHIPPED
 from benchmark.presets import PRESETS, RunConfig
-from benchmark.report import LABELS
-from benchmark.stages import FLOORS, methods_of
+from benchmark.stages import FLOORS, methods_of, seeds_of, strategies_of
 from lwedit.domains import DigitsDomain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,16 +36,17 @@ def stages(monkeypatch, tmp_path):
             seen.append(run.config)
 
     def report(config, out):
-        (out / "table2.md").write_text("| the table |\n")
-        return out / "table2.md"
+        (out / "facts.json").write_text("{}")
+        return [Sheet("adding", "The table", ("a",), (("1",),), "A note.")]
 
     monkeypatch.setattr(DigitsDomain, "load", lambda: domain)
     monkeypatch.setattr(digits, "tasks_of", lambda stage, run: [])
     monkeypatch.setattr("benchmark.command.do_all", work)
     monkeypatch.setattr(digits, "write_report", report)
-    monkeypatch.setattr(digits, "write_digits_page", lambda out, figures: out / "report.html")
-    monkeypatch.setattr(digits, "draw_examples",
-                        lambda domain, config, out, reading: out / f"{reading}.png")
+    monkeypatch.setattr(digits, "facts_line", lambda config, facts, out: "Facts.")
+    monkeypatch.setattr(digits, "write_digits_page",
+                        lambda out, sheets, facts, pictures: out / "report.html")
+    monkeypatch.setattr(digits, "_draw", lambda run: [("a picture", run.out / "a.png")])
     return SimpleNamespace(seen=seen, domain=domain, out=tmp_path / "run")
 
 
@@ -95,12 +97,11 @@ def test_an_unknown_method_is_named(capsys):
         ({"methods": ("lw", "lw")}, "methods must differ from each other"),
         ({"tasks": ("1→2", "1→2")}, "tasks must differ from each other"),
         ({"alpha_step": 0.0}, r"alpha_step must lie in \(0, alpha_max\], got 0.0"),
-        ({"lw_solver": "adam"}, "lw_grid must be 0 with lw_solver 'adam', got 4"),
         ({"alpha_step": 9.0}, r"alpha_step must lie in \(0, alpha_max\], got 9.0"),
-        ({"judge_step": 0.0}, r"judge_step must lie in \(0, alpha_max\], got 0.0"),
-        ({"judge_step": 8.5}, r"judge_step must lie in .*, got 8.5 with alpha_max = 8.0"),
-        ({"judge_fine": 0.0}, r"judge_fine must lie in \(0, judge_step\], got 0.0"),
-        ({"judge_fine": 1.5}, r"judge_fine must lie in .*, got 1.5 with judge_step = 1.0"),
+        ({"strengths": ()}, r"strengths must be some numbers above 0, got \(\)"),
+        ({"strengths": (-1.0, 1.0)}, "strengths must be some numbers above 0"),
+        ({"strengths": (1.0, 1.0)}, "strengths must differ from each other"),
+        ({"validation_images": 2}, "validation_images must be at least one a seed, got 2 for 3"),
     ],
 )
 def test_impossible_settings_are_named(changes, message):
@@ -127,8 +128,43 @@ def test_floors_come_first_and_the_ceiling_last(methods, floors, expected):
 
 
 def test_every_method_has_a_label():
-    assert set(LABELS) == set(METHODS)
+    assert set(DIGIT_METHODS) <= set(LABELS)
+    assert set(METHODS) | set(SHIPPED) <= set(LABELS)
+    assert len(set(LABELS.values())) == len(LABELS)
     assert set(FLOORS) <= set(METHODS)
+
+
+def test_real_codes_are_no_ceiling_of_removing():
+    config = RunConfig(methods=("lw",))
+    assert methods_of(config, "2→3")[-1] == "nearest"
+    assert "nearest" not in methods_of(config, "3→2")
+
+
+def test_a_method_has_its_own_strategies():
+    assert strategies_of("lt", "1→2") == ("chosen", "one for all", "per image")
+    assert strategies_of("lw", "1→2") == ("chosen", "as fitted", "one for all", "per image")
+    assert strategies_of("lw_neural", "4→3") == ("chosen", "as fitted")  # Table 2 only adds
+    assert strategies_of("centroids", "4→3") == ("chosen",)
+
+
+def test_floors_and_what_takes_hours_are_measured_with_one_seed():
+    config = RunConfig(methods=("lw", "lw_paper", "centroids"))
+    counts = {name: len(seeds_of(name, config)) for name in methods_of(config)}
+    assert counts == {"none": 1, "random": 1, "centroids": 3, "gaussian_ot": 1, "lw": 3,
+                      "lw_paper": 1, "nearest": 1}
+    assert set(ONE_SEED) <= set(SHIPPED)
+
+
+def test_variants_are_methods_of_digits_only(capsys):
+    assert run.main(["--methods", "lt_few_layers", "--dry-run"]) == 0
+    with pytest.raises(SystemExit):
+        run.main(["--domain", "faces", "--methods", "lt_few_layers", "--dry-run"])
+    assert "'lt_few_layers'" in capsys.readouterr().err
+
+
+def test_tasks_are_named_by_edit_or_by_the_attribute_that_they_add(capsys):
+    assert run.main(["--attributes", "at_least_3", "4→3", "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out)["tasks"] == ["2→3", "4→3"]
 
 
 # --- run folders -----------------------------------------------------------------------------
@@ -144,7 +180,7 @@ def test_a_run_folder_holds_all_of_its_configuration(stages, capsys):
         "config", "weights", "lwedit", "torch", "python", "commit", "threads",
     }
     assert stages.seen == [expected]
-    assert capsys.readouterr().out.startswith("| the table |\n")
+    assert capsys.readouterr().out.startswith("## The table\n\n| a |\n")
 
 
 def test_the_same_command_goes_on_with_its_folder(stages):

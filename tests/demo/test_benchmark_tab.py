@@ -7,11 +7,11 @@ import pytest
 from demo import benchmark_tab, reports
 
 
-def row(reading, **values):
+def row(strategy, method="lw", **values):
     """A row of table2.json; every metric is 0.5 unless given."""
     metrics = dict.fromkeys(reports.DIGIT_METRICS, 0.5) | values
     shown = {name: {"mean": mean, "low": 0.4, "high": 0.6} for name, mean in metrics.items()}
-    return {"reading": reading, "task": "1→2", "method": "lw", "paper": 0.9} | shown
+    return {"strategy": strategy, "task": "1→2", "method": method} | shown
 
 
 @pytest.fixture
@@ -26,30 +26,40 @@ def opened(tmp_path, monkeypatch):
     return write
 
 
-def test_all_readings_of_a_report_are_offered_and_drawn(opened):
-    metric, _, way, *_ = opened([row("one for all"), row("per image"), row("by the judge")])
+def test_all_strategies_of_a_report_are_offered_and_drawn(opened):
+    metric, _, way, *_ = opened(
+        [row(name) for name in ("chosen", "as fitted", "one for all", "per image")])
     assert way.choices == [
-        ("One strength for all images", "one for all"),
-        ("Least strength an image", "per image"),
-        ("Least strength at which the judge sees it", "by the judge"),
+        ("One strength for all, chosen on validation images", "chosen"),
+        ("The transport as fitted, α = 1", "as fitted"),
+        ("Least strength at which the classifier accepts all", "one for all"),
+        ("Least strength at which the classifier accepts each", "per image"),
     ]
-    assert ("Exactly one more, all kept", "clean") in metric.choices
-    for _, reading in way.choices:
+    assert metric.value == "accepted"  # what is seen first
+    for _, strategy in way.choices:
         for _, name in metric.choices:
-            chart = benchmark_tab._draw("digits, published", name, None, reading)
+            chart = benchmark_tab._draw("digits, published", name, None, strategy)
             assert "<svg" in chart
             assert reports.NOTES[name] in chart
 
 
-def test_a_report_from_before_the_third_reading_offers_what_it_has(opened):
+def test_the_papers_number_stands_beside_its_own_recipe_and_reading_only(opened):
+    opened([row(strategy, method) for strategy in ("chosen", "one for all")
+            for method in ("lw_paper", "lw")])
+    drawn = {(way, name): benchmark_tab._draw("digits, published", name, None, way)
+             for way in ("chosen", "one for all") for name in ("actual", "accepted")}
+    assert [key for key, chart in drawn.items() if "paper: 0.90" in chart] == [
+        ("one for all", "actual")]
+
+
+def test_a_report_from_before_the_strict_reading_offers_what_it_has(opened):
     rows = [row("one for all"), row("per image")]
     for old in rows:
-        del old["clean"]
+        del old["accepted"]
     metric, _, way, *_ = opened(rows)
     assert [key for _, key in way.choices] == ["one for all", "per image"]
     names = [key for _, key in metric.choices]
-    assert "clean" not in names
-    assert set(names) == set(reports.DIGIT_METRICS) - {"clean"}
+    assert set(names) == set(reports.DIGIT_METRICS) - {"accepted"}
     assert all("<svg" in benchmark_tab._draw("digits, published", name, None, "per image")
                for name in names)
 
