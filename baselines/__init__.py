@@ -15,6 +15,7 @@ from baselines.latent_transformer import (
 from lwedit.editors import (
     Editor,
     LatentWasserstein,
+    LatentWassersteinNeural,
     LatentWassersteinPaper,
     LatentWassersteinStar,
 )
@@ -43,6 +44,7 @@ METHODS: dict[str, type[Editor]] = {
         LatentWassersteinPaper,
         LatentWassersteinStar,
         LatentWasserstein,
+        LatentWassersteinNeural,
         Nearest,
     )
 }

@@ -43,6 +43,7 @@ __all__ = [
     "counted",
     "latent_strengths",
     "measure_at",
+    "move_of",
     "select_alpha",
 ]
 
@@ -142,9 +143,20 @@ def select_alpha(
     return torch.where(flipped.any(dim=0), alphas[first], alphas[-1])
 
 
+def move_of(
+    editor: Editor, task: EditTask, w: Float[Tensor, "n layers dim"]
+) -> Float[Tensor, "n layers dim"]:
+    """What alpha = 1, or -1 where the task removes, does to codes.
+
+    An edit is linear in the strength (Eq. 1), so its move, which may be a network's, is computed
+    once for all of them.
+    """
+    return editor.edit(w, float(task.sign)) - w
+
+
 @torch.no_grad()
 def latent_strengths(
-    editor: Editor,
+    move: Float[Tensor, "n layers dim"],
     classifier: LatentClassifier,
     task: EditTask,
     codes: TestCodes,
@@ -153,15 +165,14 @@ def latent_strengths(
     """The strength of each image under the paper's two readings; no image is drawn.
 
     Args:
-        editor: Fitted for the target attribute.
+        move: From `move_of`.
         classifier: The latent classifier of the same seed.
         task: Whose attribute is the target.
         codes: Test codes of the task.
         alphas: The grid, rising, above 0.
     """
-    far = editor.edit(codes.w, float(task.sign))  # edits are linear in alpha, Eq. 1
     k = classifier.attributes.index(task.attribute)
-    logits = classifier.along(codes.w, far - codes.w, alphas)[:, :, k].cpu()
+    logits = classifier.along(codes.w, move, alphas)[:, :, k].cpu()
     verdicts = (logits > 0) == task.adds
     return {
         reading: task.sign * select_alpha(verdicts, alphas, reading) for reading in READINGS
@@ -195,12 +206,15 @@ def choose_strength(hits: Mapping[float, Hits]) -> float:
 
 @torch.no_grad()
 def count_hits(
-    editor: Editor, domain: DigitsDomain, task: EditTask, codes: TestCodes, alpha: float,
+    move: Float[Tensor, "n layers dim"],
+    domain: DigitsDomain,
+    task: EditTask,
+    codes: TestCodes,
+    alpha: float,
     batch: int = 100,
 ) -> Hits:
     """How many edits are accepted at one strength, which is above 0 for removing as well."""
-    w_edit = editor.edit(codes.w, task.sign * alpha)
-    after = domain.score(domain.generate(w_edit, batch))
+    after = domain.score(domain.generate(codes.w + alpha * move, batch))
     left = kept(codes.before.classes, after.classes, adding=task.adds)
     return Hits(int((as_wanted(*_seen(after), task.wanted) & left).sum()),
                 int(((after.count == task.wanted) & left).sum()))
@@ -208,7 +222,7 @@ def count_hits(
 
 @torch.no_grad()
 def measure_at(
-    editor: Editor,
+    move: Float[Tensor, "n layers dim"],
     classifier: LatentClassifier,
     domain: DigitsDomain,
     task: EditTask,
@@ -216,9 +230,19 @@ def measure_at(
     alpha: Float[Tensor, " n"],
     batch: int = 100,
 ) -> Cell:
-    """Edit, draw and judge the codes of one task at the strengths of one strategy."""
+    """Edit, draw and judge the codes of one task at the strengths of one strategy.
+
+    Args:
+        move: From `move_of`.
+        classifier: The latent classifier of the same seed.
+        domain: Generator and judges.
+        task: The edit.
+        codes: Test codes of the task.
+        alpha: Strengths, below 0 where the task removes.
+        batch: Images drawn at a time.
+    """
     k = classifier.attributes.index(task.attribute)
-    w_edit = editor.edit(codes.w, alpha)
+    w_edit = codes.w + alpha.abs().to(codes.w)[:, None, None] * move
     after = domain.score(domain.generate(w_edit, batch))
     nearest = torch.cdist(flatten_codes(w_edit), flatten_codes(codes.targets)).min(dim=1).values
     flipped = (classifier(w_edit)[:, k] > 0) == task.adds

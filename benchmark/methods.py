@@ -9,12 +9,13 @@ from functools import partial
 from typing import NamedTuple
 
 from baselines import METHODS, GaussianTransport, LatentTransformerConfig
-from benchmark.presets import RunConfig
+from benchmark.presets import NEURAL, RunConfig
 from lwedit.editors import (
     Editor,
     FitData,
     LatentWasserstein,
     LatentWassersteinConfig,
+    LatentWassersteinNeural,
     LatentWassersteinPaper,
 )
 
@@ -78,6 +79,8 @@ def fit_digits(name: str, data: FitData, config: RunConfig, *, progress: bool = 
         fit = partial(editor.fit, config=LatentTransformerConfig(layers=layers))
     elif issubclass(editor, LatentWasserstein) and not issubclass(editor, LatentWassersteinPaper):
         fit = partial(editor.fit, config=_affine(config, name))
+    elif issubclass(editor, LatentWassersteinNeural):
+        fit = partial(editor.fit, config=NEURAL["digits"])
     elif issubclass(editor, GaussianTransport):
         fit = partial(editor.fit, layers=layers)
     fitted = fit(data, progress=progress) if name in SHIPPED else fit(data)

@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from lwedit.classifier import ClassifierConfig
+from lwedit.editors import NeuralConfig
 
-__all__ = ["PRESETS", "RunConfig"]
+__all__ = ["NEURAL", "PRESETS", "RunConfig"]
 
 _COUNTS = ("at_least_2", "at_least_3", "at_least_4")
 
@@ -138,3 +139,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     name: {field.name: field.default for field in fields(RunConfig)} | changes
     for name, changes in _CHANGES.items()
 }
+
+# LW neural by domain. The shipped editors of the digits were fitted with these settings.
+NEURAL: dict[str, NeuralConfig] = {"digits": NeuralConfig(cells=16, compiled=True)}

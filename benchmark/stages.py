@@ -33,6 +33,7 @@ from benchmark.measure import (
     count_hits,
     latent_strengths,
     measure_at,
+    move_of,
 )
 from benchmark.methods import SHIPPED, editor_class, fit_digits
 from benchmark.presets import RunConfig
@@ -258,8 +259,9 @@ def _edit(key: CellKey, run: DigitsRun) -> None:
     """The strengths that the latent classifier says, image by image; nothing is drawn."""
     config = run.config
     alphas = torch.arange(1, round(config.alpha_max / config.alpha_step) + 1) * config.alpha_step
-    chosen = latent_strengths(run.editor(key), run.classifier(key.seed), run.tasks[key.task],
-                              run.tests(key.task), alphas)
+    task, codes = run.tasks[key.task], run.tests(key.task)
+    chosen = latent_strengths(move_of(run.editor(key), task, codes.w), run.classifier(key.seed),
+                              task, codes, alphas)
     write_npz(run.alphas_path(key), {name: values.numpy() for name, values in chosen.items()})
 
 
@@ -270,11 +272,11 @@ def _choose(key: CellKey, run: DigitsRun) -> None:
     tried = config.strengths if key.method != "none" else config.strengths[:1]
     hits = dict.fromkeys(tried, Hits(0, 0))
     for i, seed in enumerate(seeds):
-        editor = run.editor(key._replace(seed=seed))
         before = type(codes.before)(*(field[i :: len(seeds)] for field in codes.before))
         mine = codes._replace(w=codes.w[i :: len(seeds)], before=before)
+        move = move_of(run.editor(key._replace(seed=seed)), task, mine.w)
         for alpha in tried:
-            more = count_hits(editor, run.domain, task, mine, alpha, config.batch)
+            more = count_hits(move, run.domain, task, mine, alpha, config.batch)
             hits[alpha] = Hits(*(a + b for a, b in zip(hits[alpha], more, strict=True)))
     write_json(run.chosen_path(key), {
         "alpha": task.sign * choose_strength(hits),
@@ -301,13 +303,13 @@ def _score(key: CellKey, run: DigitsRun) -> None:
             )
         held = _arrays(path, READINGS, "strengths")
         alphas |= {reading: torch.from_numpy(alpha) for reading, alpha in held.items()}
-    editor, classifier = run.editor(key), run.classifier(key.seed)
+    move, classifier = move_of(run.editor(key), task, codes.w), run.classifier(key.seed)
     measured: dict[bytes, Cell] = {}  # two strategies may have chosen the same
     for strategy in strategies:
         alpha = alphas[strategy]
         same = alpha.numpy().tobytes()
         if same not in measured:
-            measured[same] = measure_at(editor, classifier, run.domain, task, codes, alpha,
+            measured[same] = measure_at(move, classifier, run.domain, task, codes, alpha,
                                         run.config.batch)
         write_npz(key.path(run.out, strategy), asdict(measured[same]))
         load_cell(key, strategy, run.out)  # what cannot be read, or is not finite, is said here

@@ -4,7 +4,9 @@ from lwedit.editors.affine import AffineEditor, AffineMap, Shape
 from lwedit.editors.base import Editor, FitData
 from lwedit.editors.config import LatentWassersteinConfig
 from lwedit.editors.latent_wasserstein import LatentWasserstein, LatentWassersteinStar
+from lwedit.editors.neural import NeuralConfig, NeuralEditor
 from lwedit.editors.paper import PAPER, LatentWassersteinPaper, paper_config
+from lwedit.editors.semi_dual import LatentWassersteinNeural
 
 __all__ = [
     "PAPER",
@@ -14,8 +16,11 @@ __all__ = [
     "FitData",
     "LatentWasserstein",
     "LatentWassersteinConfig",
+    "LatentWassersteinNeural",
     "LatentWassersteinPaper",
     "LatentWassersteinStar",
+    "NeuralConfig",
+    "NeuralEditor",
     "Shape",
     "paper_config",
 ]

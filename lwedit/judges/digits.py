@@ -6,7 +6,8 @@ average it away) and a two-layer head. The output is a distribution over levels 
 every quantity: one quantity of seven levels for the number of digits, ten of five levels for
 the classes. They are trained on real images only, of the `judges` pool of digits
 (`lwedit.judges.train`), with zero and more than four digits among them, so that an edit that
-wipes an image or overshoots is seen for what it is.
+wipes an image or overshoots is seen for what it is, and with distractors in half of them
+(`lwedit.data.distractors`), so that a scrap is not taken for a digit.
 """
 
 import json
@@ -124,9 +125,14 @@ class DigitJudge(nn.Module):
         choices = torch.logspace(-2, 2, 81, base=2).tolist()
         errors = [functional.cross_entropy(logits / t, y.flatten()).item() for t in choices]
         temperature = choices[errors.index(min(errors))]
+        self.divide_logits(temperature)
+        return temperature
+
+    @torch.no_grad()
+    def divide_logits(self, temperature: float) -> None:
+        """Make the judge less sure by that factor, or undo it with the inverse, in place."""
         self.out.weight.div_(temperature)
         self.out.bias.div_(temperature)
-        return temperature
 
     def save(self, path: Path) -> None:
         """Write weights (.safetensors) with the head beside them in the header."""

@@ -1,6 +1,7 @@
 """Truths for floors and ceiling, and the contract that all methods share."""
 
 from dataclasses import replace
+from functools import partial
 
 import ot
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from baselines import METHODS, Centroids, GaussianTransport, Nearest, NoEdit, RandomDirection
 from lwedit.classifier import ClassifierConfig, LatentClassifier
-from lwedit.editors import FitData, paper
+from lwedit.editors import FitData, NeuralConfig, paper, semi_dual
 from lwedit.latents import LatentSet, Space
 
 SPACE = Space("hash", "W+", 2, 3)
@@ -31,6 +32,9 @@ def data():
 @pytest.fixture
 def _few_steps(monkeypatch):
     monkeypatch.setattr(paper, "PAPER", replace(paper.PAPER, max_steps=20))
+    small = partial(NeuralConfig, width=32, depth=1, potential_width=32, potential_depth=1, steps=2,
+                    batch=16, candidates=2)
+    monkeypatch.setattr(semi_dual, "NeuralConfig", small)
 
 
 @pytest.mark.usefixtures("_few_steps")

@@ -20,7 +20,15 @@ from benchmark import figures, methods, runs, stages
 from benchmark.contact import draw_first_page, draw_sheets
 from benchmark.digits_page import write_digits_page
 from benchmark.figures import draw_examples
-from benchmark.measure import CHOSEN, FITTED, READINGS, count_hits, latent_strengths, measure_at
+from benchmark.measure import (
+    CHOSEN,
+    FITTED,
+    READINGS,
+    count_hits,
+    latent_strengths,
+    measure_at,
+    move_of,
+)
 from benchmark.measure import TestCodes as Codes  # pytest would take it for tests
 from benchmark.presets import RunConfig
 from benchmark.report import write_report
@@ -122,12 +130,13 @@ def test_a_cell_by_hand():
     w = torch.tensor([[[1.0, 0.0]], [[1.2, 0.0]], [[0.8, 3.0]], [[0.6, 0.0]]])
     targets = torch.tensor([[[2.0, 0.0]], [[2.0, 4.0]]])
     codes = codes_of(domain, w, targets, 2.0)
-    task, editor, classifier = domain.tasks[0], Shift(0.5), classifier_from(1.6)
-    chosen = latent_strengths(editor, classifier, task, codes, torch.arange(1, 7) * 0.5)
+    task, classifier = domain.tasks[0], classifier_from(1.6)
+    move = move_of(Shift(0.5), task, w)
+    chosen = latent_strengths(move, classifier, task, codes, torch.arange(1, 7) * 0.5)
     alpha = {"one for all": [2.5] * 4, "per image": [1.5, 1.0, 2.0, 2.5]}
     assert {name: values.tolist() for name, values in chosen.items()} == alpha
     for reading, values in chosen.items():
-        cell = measure_at(editor, classifier, domain, task, codes, values)
+        cell = measure_at(move, classifier, domain, task, codes, values)
         assert cell.alpha.tolist() == alpha[reading]
         moved = w[:, 0].numpy() + np.outer(alpha[reading], [0.5, 0.0])
         assert cell.flipped.all()
@@ -147,18 +156,18 @@ def test_removing_is_adding_with_the_signs_turned():
     assert (task.name, task.count, task.wanted, task.sides) == ("2→1", 2, 1, (1, 2))
     w = torch.tensor([[[2.0, 0.0]], [[2.2, 0.0]]])
     codes = codes_of(domain, w, w, 1.0)
-    editor, classifier = Shift(0.5), classifier_from(1.4)
-    chosen = latent_strengths(editor, classifier, task, codes, torch.arange(1, 7) * 0.5)
+    move, classifier = move_of(Shift(0.5), task, w), classifier_from(1.4)
+    chosen = latent_strengths(move, classifier, task, codes, torch.arange(1, 7) * 0.5)
     assert chosen["per image"].tolist() == [-1.5, -2.0]
     assert chosen["one for all"].tolist() == [-2.0, -2.0]
-    cell = measure_at(editor, classifier, domain, task, codes, torch.tensor([-1.5, -3.6]))
+    cell = measure_at(move, classifier, domain, task, codes, torch.tensor([-1.5, -3.6]))
     assert cell.flipped.tolist() == [True, True]
     assert cell.changed.tolist() == [True, True]  # 1.25 digits, and .4 of one
     assert cell.exact.tolist() == cell.accepted.tolist() == [True, False]
     assert cell.kept.tolist() == [True, True]
     assert not cell.fooled.any()
-    assert count_hits(editor, domain, task, codes, 1.5) == (2, 2)
-    assert count_hits(editor, domain, task, codes, 0.1) == (0, 0)
+    assert count_hits(move, domain, task, codes, 1.5) == (2, 2)
+    assert count_hits(move, domain, task, codes, 0.1) == (0, 0)
 
 
 def test_an_edit_that_the_judges_are_not_sure_of_is_clean_and_not_accepted():
@@ -168,10 +177,10 @@ def test_an_edit_that_the_judges_are_not_sure_of_is_clean_and_not_accepted():
 
     domain, w = Unsure(), torch.tensor([[[1.0, 0.0]]])
     codes = codes_of(domain, w, w, 1.0)
-    cell = measure_at(Shift(1.0), classifier_from(0.0), domain, domain.tasks[0], codes,
-                      torch.ones(1))
+    move = move_of(Shift(1.0), domain.tasks[0], w)
+    cell = measure_at(move, classifier_from(0.0), domain, domain.tasks[0], codes, torch.ones(1))
     assert (cell.exact.all(), cell.kept.all(), cell.accepted.any()) == (True, True, False)
-    assert count_hits(Shift(1.0), domain, domain.tasks[0], codes, 1.0) == (0, 1)
+    assert count_hits(move, domain, domain.tasks[0], codes, 1.0) == (0, 1)
 
 
 def test_a_judge_that_is_not_convinced_and_digits_that_are_lost():
@@ -182,9 +191,10 @@ def test_a_judge_that_is_not_convinced_and_digits_that_are_lost():
     wrong = classifier_from(0.0)
     wrong.net[0].weight.neg_()
     wrong.net[0].bias.fill_(0.4)  # a yes below .4
-    chosen = latent_strengths(Shift(-1.0), wrong, domain.tasks[0], codes, torch.tensor([0.5, 1.0]))
+    move = move_of(Shift(-1.0), domain.tasks[0], w)
+    chosen = latent_strengths(move, wrong, domain.tasks[0], codes, torch.tensor([0.5, 1.0]))
     for alpha in chosen.values():
-        cell = measure_at(Shift(-1.0), wrong, domain, domain.tasks[0], codes, alpha)
+        cell = measure_at(move, wrong, domain, domain.tasks[0], codes, alpha)
         assert cell.alpha.tolist() == [1.0, 1.0]
         assert cell.flipped.all()
         assert cell.fooled.all()
@@ -195,10 +205,11 @@ def test_codes_that_never_flip_get_the_largest_strength_and_are_not_counted():
     domain = ToyDomain()
     w = torch.tensor([[[1.0, 0.0]], [[1.4, 0.0]]])
     codes = codes_of(domain, w, w, 1.0)
-    chosen = latent_strengths(Shift(1.0), classifier_from(1.5), domain.tasks[0], codes,
+    move = move_of(Shift(1.0), domain.tasks[0], w)
+    chosen = latent_strengths(move, classifier_from(1.5), domain.tasks[0], codes,
                               torch.tensor([0.1, 0.2]))
     np.testing.assert_allclose(chosen["per image"], [0.2, 0.2])
-    cell = measure_at(Shift(1.0), classifier_from(1.5), domain, domain.tasks[0], codes,
+    cell = measure_at(move, classifier_from(1.5), domain, domain.tasks[0], codes,
                       chosen["per image"])
     assert cell.flipped.tolist() == [False, True]
 

@@ -9,9 +9,10 @@ from safetensors.torch import load_file, save_file
 from scipy.stats import fisher_exact
 
 from lwedit.data import MultiMnist, MultiMnistConfig, digits_for, make_multimnist
+from lwedit.data.distractors import add_distractors
 from lwedit.domains.digits import ASSETS
 from lwedit.judges import CLASSES, COUNT, DigitJudge, Head
-from lwedit.judges.train import truth
+from lwedit.judges.train import answers, truth
 from lwedit.vocabulary import to_unit_range
 
 JUDGES = {"count": COUNT, "classes": CLASSES}
@@ -55,6 +56,33 @@ def test_truths_agree_on_made_images():
     assert torch.equal(truth(images, "classes").sum(dim=1), truth(images, "count")[:, 0])
 
 
+class Certain(DigitJudge):
+    """Says one class count wrong in the first image and is unsure of one in the second."""
+
+    def probabilities(self, x, batch=250):
+        p = torch.full((len(x), 10, 5), 0.01)
+        p[:, :, 0] = 0.96
+        p[0, 3] = torch.tensor([0.01, 0.96, 0.01, 0.01, 0.01])
+        p[1, 5] = torch.tensor([0.8, 0.17, 0.01, 0.01, 0.01])
+        return p
+
+
+def test_answers_count_the_images_in_which_every_quantity_is_right_and_sure():
+    blank = MultiMnist(
+        images=np.zeros((4, 1, 8, 8), np.uint8),
+        counts=np.zeros(4, int),
+        classes=np.full((4, 4), -1),
+        boxes=np.full((4, 4, 4), -1),
+    )
+    found = answers(Certain(CLASSES), "classes", blank)
+    assert found.right.tolist() == [False, True, True, True]
+    assert found.sure.tolist() == [True, False, True, True]
+    assert found.shares() == {
+        "heldout_images": 4, "fully_right": 0.75, "sure": 0.75, "sure_and_right": 0.5,
+        "right_where_sure": pytest.approx(2 / 3),
+    }
+
+
 # --- the network -----------------------------------------------------------------------------
 
 
@@ -77,6 +105,16 @@ def test_calibration_finds_the_temperature_that_answers_were_drawn_at(temperatur
     y = torch.multinomial(chances, 1, generator=rng(1)).reshape(-1, 3)
     assert judge.calibrate(x, y) == pytest.approx(temperature, rel=0.1)
     torch.testing.assert_close(judge(x), logits / temperature, rtol=0.1, atol=1e-3)
+
+
+def test_dividing_the_logits_is_undone_by_the_inverse():
+    judge = make_judge()
+    x = torch.randn(5, 1, 32, 32, generator=rng())
+    logits = judge(x)
+    judge.divide_logits(0.25)
+    torch.testing.assert_close(judge(x), 4 * logits)
+    judge.divide_logits(4.0)
+    assert torch.equal(judge(x), logits)  # a power of two costs no bit
 
 
 def test_probabilities_are_the_softmax_of_logits_however_batched():
@@ -185,6 +223,33 @@ def test_shipped_judges_reach_their_bar(shipped_judge, held):
     table = [[right, 2500 - right], [round(n * printed), n - round(n * printed)]]
     assert fisher_exact(table).pvalue > 1e-4  # what judges.json says is true
     assert right / 2500 >= {"count": 0.995, "classes": 0.97}[name]
+
+
+def test_a_distractor_does_not_change_the_count_that_the_shipped_judge_sees(held):
+    images, _ = held
+    some = MultiMnist(*(field[:800] for field in images))
+    config = MultiMnistConfig()
+    laid = add_distractors(some, digits_for("heldout", config), config, np.random.default_rng(5))
+    judge = DigitJudge.load(ASSETS / "judges" / "count.safetensors", COUNT)
+    right = int((judge.predict(to_unit_range(laid.images.images)) == truth(some, "count")).sum())
+    report = json.loads((ASSETS / "judges" / "judges.json").read_text())["count"]["one_distractor"]
+    n, printed = report["heldout_images"], report["fully_right"]
+    table = [[right, 800 - right], [round(n * printed), n - round(n * printed)]]
+    assert fisher_exact(table).pvalue > 1e-4  # what judges.json says is true
+    assert right / 800 >= 0.95
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_thin_stroke_as_high_as_a_digit_is_a_one_and_a_third_of_it_is_nothing(
+    shipped_judge, width
+):
+    name, judge = shipped_judge
+    x = torch.full((2, 1, 64, 64), -1.0)
+    x[0, 0, 20:36, 30 : 30 + width] = 1.0
+    x[1, 0, 20:25, 30 : 30 + width] = 1.0
+    one = [1] if name == "count" else [0, 1] + [0] * 8
+    assert judge.predict(x).tolist() == [one, [0] * len(one)]
+    assert judge.probabilities(x).max(dim=2).values.min() > 0.9
 
 
 def test_shipped_judges_see_nothing_on_blank_paper(shipped_judge):

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from benchmark.attributes.strengths import Strengths
 from benchmark.devices import check_device, move_domain
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.domains import ToyDomain
-from lwedit.editors import FitData, paper
+from lwedit.editors import FitData, NeuralConfig, paper, semi_dual
 
 CONFIG = AttributeConfig(domain="toy", test_images=12, calibration=8, real_images=20, lw_rounds=2,
                          pictured=1, batch=5)
@@ -70,6 +71,9 @@ def test_every_stage_keeps_to_its_device_and_gives_the_same_numbers(
     method, tmp_path, unchecked, monkeypatch
 ):
     monkeypatch.setattr(paper, "PAPER", replace(paper.PAPER, max_steps=20))
+    small = partial(NeuralConfig, width=32, depth=1, potential_width=32, potential_depth=1, steps=2,
+                    batch=16, candidates=2)
+    monkeypatch.setattr(semi_dual, "NeuralConfig", small)
     _, expected = cell(method, "cpu")
     with Pretending():
         editor, found = cell(method, DEVICE)

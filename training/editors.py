@@ -1,0 +1,115 @@
+"""Command: fit the shipped editors of LW neural, `python -m training.editors`.
+
+One editor for each attribute of the digits domain and seed, adding and removing, left where
+`benchmark/run.py` and the page look for it. It learns from the training codes (all but the
+validation tenth) and from those of further images of the same digits, drawn afresh: with the
+training codes alone the potential learns them by heart, and old digits begin to change. The two
+directions are fits of their own; each writes checkpoints to `--runs` and goes on from them, and
+an editor that is there, of the same generator and settings, is not fitted again. A fit keeps one
+core busy: start the command twice, with other seeds or attributes, to use two.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmark.presets import NEURAL
+from lwedit.classifier import ClassifierConfig, LatentClassifier
+from lwedit.data import digits_for, make_multimnist
+from lwedit.domains import DigitsDomain
+from lwedit.domains.digits import ASSETS, labels
+from lwedit.editors import FitData, LatentWassersteinNeural
+from lwedit.latents import LatentSet
+from lwedit.memory import keep_freed_memory
+
+__all__ = ["main"]
+
+_ATTRIBUTES = ("at_least_2", "at_least_3", "at_least_4")
+_SEED = 21  # of the further images
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Fit what is missing; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--attributes", nargs="+", choices=_ATTRIBUTES, default=_ATTRIBUTES)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--further", type=int, default=60_000, help="further images")
+    parser.add_argument("--out", type=Path, default=ASSETS / "editors")
+    parser.add_argument("--runs", type=Path, default=Path("runs/editors"), help="checkpoints")
+    args = parser.parse_args(arguments)
+    keep_freed_memory()
+    torch.set_num_threads(1)  # sums in another order round differently
+    domain, config = DigitsDomain.load(), NEURAL["digits"]
+    train = domain.latents("train", progress=True)
+    train = train.subset(torch.arange(int(0.9 * len(train))))
+    train = _joined(train, _further(domain, args.further, args.runs))
+    for seed in args.seeds:
+        for attribute in args.attributes:
+            name = f"lw_neural_{attribute}_{seed}"
+            if _is_there(args.out / name, domain):
+                print(f"{name}: there")
+                continue
+            start = time.monotonic()
+            near = _neighbours(train, attribute)
+            unused = LatentClassifier(near.attributes, near.space, ClassifierConfig().hidden[-1:])
+            data = FitData(near, near, unused, attribute, seed)
+            editor = LatentWassersteinNeural.fit(
+                data, config, progress=True, checkpoints=args.runs / name
+            )
+            editor.save(args.out / name)
+            _write_card(args.out / name, args, seed, time.monotonic() - start)
+            shutil.rmtree(args.runs / name)
+    return 0
+
+
+def _further(domain: DigitsDomain, n: int, runs: Path) -> LatentSet:
+    """Codes of n images that are not the domain's, kept for the next start."""
+    path = runs / f"further_{n}_{domain.space.generator[:12]}.npz"
+    if path.exists():
+        return LatentSet.load(path)
+    pool = digits_for("domain", domain.geometry)
+    images = make_multimnist(pool, n, domain.geometry, np.random.default_rng(_SEED))
+    latents = LatentSet(domain.encode(images, progress=True), labels(images), domain.attributes,
+                        domain.space)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    latents.save(path)
+    return latents
+
+
+def _joined(a: LatentSet, b: LatentSet) -> LatentSet:
+    return LatentSet(torch.cat([a.w, b.w]), torch.cat([a.y, b.y]), a.attributes, a.space)
+
+
+def _neighbours(train: LatentSet, attribute: str) -> LatentSet:
+    """The codes of n and of n + 1 digits."""
+    n = int(attribute.removeprefix("at_least_")) - 1
+    counts = 1 + sum(train.labels(name) for name in _ATTRIBUTES)
+    return train.subset((counts == n) | (counts == n + 1))
+
+
+def _is_there(folder: Path, domain: DigitsDomain) -> bool:
+    """Whether an editor of this generator and these settings lies in a folder."""
+    try:
+        LatentWassersteinNeural.load(folder, domain.space)
+        card = json.loads((folder / "fit.json").read_text())
+    except (ValueError, OSError):
+        return False
+    return card["settings"] == json.loads(json.dumps(asdict(NEURAL["digits"])))
+
+
+def _write_card(folder: Path, args: argparse.Namespace, seed: int, seconds: float) -> None:
+    card = {"seed": seed, "further_images": args.further, "settings": asdict(NEURAL["digits"]),
+            "seconds_of_last_sitting": round(seconds)}
+    (folder / "fit.tmp").write_text(json.dumps(card, indent=1) + "\n")
+    (folder / "fit.tmp").replace(folder / "fit.json")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
