@@ -108,7 +108,10 @@ class GaussianTransport(AffineEditor):
         """
         pair, space = data.train.pair(data.attribute), data.train.space
         moved = list(range(space.layers)) if layers is None else sorted(layers)
-        source, target = flatten_codes(pair.source[:, moved]), flatten_codes(pair.target[:, moved])
+        sides = (pair.source, pair.target)
+        source, target = (
+            flatten_codes(side if layers is None else side[:, moved]) for side in sides
+        )
         both = [x.double().cpu().numpy() for x in (source, target)]
         share = max(float(ledoit_wolf_shrinkage(x)) for x in both)
         before, after = (

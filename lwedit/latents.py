@@ -120,6 +120,11 @@ class LatentSet:
         """Labels of one attribute."""
         return self.y[:, self.column(attribute)]
 
+    def labels_of(self, attributes: tuple[str, ...]) -> Int64[Tensor, "n some"]:
+        """Labels of some attributes, in their order."""
+        columns = [self.labels(name) for name in attributes]
+        return torch.stack(columns, dim=1) if columns else self.y[:, :0]
+
     def subset(self, index: Int64[Tensor, " m"] | Bool[Tensor, " n"]) -> "LatentSet":
         """The codes picked by an index or a mask."""
         return LatentSet(self.w[index], self.y[index], self.attributes, self.space)

@@ -34,6 +34,8 @@ def test_a_set_knows_its_columns_and_length():
     assert [latents.column(name) for name in NAMES] == [0, 1]
     assert latents.labels("smile").tolist() == [0, 1, 0, 1]
     assert latents.labels("hat").tolist() == [0, 0, 1, 1]
+    assert latents.labels_of(("hat", "smile")).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert latents.labels_of(()).shape == (4, 0)
 
 
 def test_an_index_and_a_mask_pick_the_same_codes_and_labels():

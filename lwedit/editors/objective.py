@@ -204,7 +204,7 @@ def _mask(layers: tuple[int, ...] | None, count: int) -> Float[Tensor, "layers 1
 def _sides(latents: LatentSet, attribute: str, config: LatentWassersteinConfig) -> Sides:
     source, target = latents.pair(attribute)
     has = latents.labels(attribute) == 1
-    by = latents.y[:, [latents.column(name) for name in config.group_by]]
+    by = latents.labels_of(config.group_by)
     a = sample_weights(by[~has], by[has], config.weights)
     return Sides(source, target, a, torch.full_like(target[:, 0, 0], 1 / len(target)))
 

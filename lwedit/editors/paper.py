@@ -47,14 +47,24 @@ def paper_config(
     """
     changes: dict[str, object] = {"lam": _LAMBDA.get(attribute.lower(), 1.0), "batch": most_batch}
     if biased:
-        share = latents.y.float().mean(dim=0)
-        common = sorted(
-            (name for i, name in enumerate(latents.attributes)
-             if name != attribute and 0 < share[i] < 1),
-            key=lambda name: -float(share[latents.column(name)]),
-        )[:_COMMON]
-        changes |= {"weights": "prose", "group_by": tuple(common)} if common else {}
+        common = _common(latents, attribute)
+        changes |= {"weights": "prose", "group_by": common} if common else {}
     return LatentWassersteinConfig(**{**vars(PAPER), **changes})
+
+
+def _common(latents: LatentSet, attribute: str) -> tuple[str, ...]:
+    """The most common attributes beside the target, as many as both sides have combinations of."""
+    has = latents.labels(attribute) == 1
+    shares = dict(zip(latents.attributes, latents.y.float().mean(dim=0).tolist(), strict=True))
+    others = [name for name in shares if name != attribute and 0 < shares[name] < 1]
+    names = sorted(others, key=lambda name: -shares[name])[:_COMMON]
+    while names:
+        by = latents.labels_of(tuple(names))
+        seen = {tuple(row) for row in by[~has].tolist()} & {tuple(row) for row in by[has].tolist()}
+        if seen:
+            break
+        names.pop()
+    return tuple(names)
 
 
 class LatentWassersteinPaper(LatentWasserstein):

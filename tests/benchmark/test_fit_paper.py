@@ -54,6 +54,9 @@ def test_the_settings_are_the_paper_s(data):
     biased = paper_config(data.train, "k", biased=True)
     assert (biased.weights, biased.group_by) == ("prose", ("common", "eyeglasses"))
     assert set(paper_config(data.train, "common", biased=True).group_by) == {"k", "eyeglasses"}
+    # Whoever has k has twice what nobody else has: no combination is on both sides.
+    twice = LatentSet(data.train.w, data.train.y[:, [0, 0]], ("k", "again"), data.train.space)
+    assert paper_config(twice, "k", biased=True).weights == "none"
 
 
 def test_the_same_map_adds_and_removes(data, tmp_path):
