@@ -10,11 +10,10 @@ from benchmark.command import do_stages, resumed, stages_of, with_options
 from benchmark.contact import draw_first_page, draw_sheets
 from benchmark.digits_page import write_digits_page
 from benchmark.figures import draw_examples
-from benchmark.files import read_json
 from benchmark.folder import open_run
 from benchmark.presets import PRESETS, RunConfig
 from benchmark.publish import publish
-from benchmark.report import facts_line, write_report
+from benchmark.report import facts_line, read_facts, write_report
 from benchmark.runs import DigitsRun
 from benchmark.stages import perform, tasks_of
 from benchmark.times import add_time, sentence
@@ -50,7 +49,7 @@ def run_digits(args: argparse.Namespace, root: Path) -> int:
         sheets = write_report(config, out)
         pictures = _draw(run)
         add_time(out, "report", time.perf_counter() - start, 1)
-        facts = facts_line(config, read_json(out / "facts.json", "facts.json"), out)
+        facts = facts_line(config, read_facts(out), out)
         page = write_digits_page(out, sheets, facts, pictures)
         if args.publish:
             # README shows the classifier that has seen its codes moved; LT's own stands beside it.

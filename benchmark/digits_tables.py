@@ -6,7 +6,7 @@ from typing import Any
 from benchmark.attributes.sheet import Sheet
 from benchmark.differences import Difference
 from benchmark.measure import CHOSEN, FITTED, READINGS
-from benchmark.methods import LABELS, SHIPPED
+from benchmark.methods import LABELS
 from benchmark.paper import TABLE_2
 from benchmark.presets import RunConfig
 from benchmark.summary import CEILING
@@ -38,9 +38,9 @@ def sheets_of(
     removing = [task for task in config.tasks if task not in adding]
     sheets = []
     if adding:
-        sheets.append(strict_sheet(rows, adding, config, facts, fair=True))
+        sheets.append(strict_sheet(rows, adding, config, facts))
     if removing:
-        sheets.append(strict_sheet(rows, removing, config, facts, fair=True))
+        sheets.append(strict_sheet(rows, removing, config, facts))
     sheets.append(_classes_sheet(rows))
     sheets += [_table_2(rows, reading) for reading in READINGS if adding]
     return [*sheets, *([gains_sheet(gains)] if gains else [])]
@@ -48,7 +48,7 @@ def sheets_of(
 
 def strict_sheet(
     rows: Rows, tasks: Sequence[str], config: RunConfig, facts: dict[str, Any], *,
-    fair: bool = False,
+    brief: bool = False,
 ) -> Sheet:
     """Accepted edits of every method, strictly read.
 
@@ -57,21 +57,26 @@ def strict_sheet(
         tasks: Edits, all of which add or all of which remove.
         config: Settings of the run.
         facts: facts.json.
-        fair: Whether the variants that answer what layers matter stand among them.
+        brief: For the first page: without the variants that answer what layers matter, and without
+            the parts of what is said of the edits as a whole.
     """
     adds = tasks[0][0] < tasks[0][-1]
     wanted = "exactly n+1 and all kept" if adds else "exactly n and no other digit changed"
-    body = [
-        (row["task"], _label(row), _alpha(row), str(row["seeds"]),
-         _interval(row["accepted"]), _number(row["worst"]["accepted"]),
-         _interval(row["clean"]), _number(row["worst"]["clean"]),
-         _interval(row["exact"]), _interval(row["kept"]), _interval(row["fooled"]))
-        for row in _strict(rows, tasks) if fair or row["method"] not in _FAIR
-    ]
+    body = []
+    for row in _strict(rows, tasks):
+        if brief and row["method"] in _FAIR:
+            continue
+        parts = () if brief else (_interval(row["exact"]), _interval(row["kept"]))
+        body.append((
+            row["task"], _label(row), _alpha(row), *(() if brief else (str(row["seeds"]),)),
+            _interval(row["accepted"]), _number(row["worst"]["accepted"]),
+            _interval(row["clean"]), _number(row["worst"]["clean"]),
+            *parts, _interval(row["fooled"]),
+        ))
     name, title = ("adding", "Adding a digit") if adds else ("removing", "Removing a digit")
-    columns = ("edit", "method", "α", "seeds", "accepted", "worst seed", wanted, "worst seed",
-               "exactly n+1" if adds else "exactly n", "all kept" if adds else "others unchanged",
-               "fooled")
+    alone = ("exactly n+1", "all kept") if adds else ("exactly n", "others unchanged")
+    columns = ("edit", "method", "α", *(() if brief else ("seeds",)), "accepted", "worst seed",
+               wanted, "worst seed", *(() if brief else alone), "fooled")
     return Sheet(name, title, columns, tuple(body), legend(config, facts, tasks))
 
 
@@ -84,9 +89,6 @@ def legend(config: RunConfig, facts: dict[str, Any], tasks: Sequence[str]) -> st
     images = ", ".join(f"{name}: {facts['measured'][name]} ({facts['left_out'][name]} left out)"
                        for name in tasks)
     tried = ", ".join(f"{alpha:g}" for alpha in config.strengths)
-    shipped = [LABELS[name] for name in SHIPPED if name in config.methods]
-    how = (f" {' and '.join(shipped)}: the editors that the repository ships, not fitted in this "
-           "run." if shipped and not config.refit else "")
     return (
         f"Accepted: the count judge sees exactly {many} with p > .9, the classes judge is sure of "
         f"all ten classes with p > .9, they sum to {many}, and {rest}. Fooled: the latent "
@@ -98,8 +100,22 @@ def legend(config: RunConfig, facts: dict[str, Any], tasks: Sequence[str]) -> st
         f"transport as fitted. Real images: held-out images that have {many} digits, reconstructed "
         f"and read alike, with nothing to keep. Held-out images: {images}; left out are those "
         "whose reconstruction is miscounted before any edit. Seeds "
-        f"{', '.join(map(str, config.seeds))}.{how}"
+        f"{', '.join(map(str, config.seeds))}.{_shipped(facts)}"
     )
+
+
+def _shipped(facts: dict[str, Any]) -> str:
+    """What is to be said of editors that were not fitted in the run."""
+    said = ""
+    for method, card in facts.get("shipped", {}).items():
+        said += f" {LABELS[method]}: the editors that the repository ships, not fitted in this run"
+        if card.get("further_images"):
+            said += (f"; they learnt from the codes of {card['further_images']} further images of "
+                     "the same digits as well")
+        if card.get("most_batch"):
+            said += f"; {card['most_batch']} codes a side in a step, where the paper has all"
+        said += "."
+    return said
 
 
 def _strict(rows: Rows, tasks: Sequence[str]) -> Iterable[dict[str, Any]]:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from benchmark.command import resumed
 from benchmark.digits_tables import strict_sheet
-from benchmark.files import read_json, read_list
+from benchmark.files import read_list
 from benchmark.presets import RunConfig
+from benchmark.report import read_facts
 
 __all__ = ["first_page", "publish", "replace_between"]
 
 _FILES = ("config.json", "facts.json", "results.csv", "table2.md", "table2.csv", "table2.json",
-          "table2.tex", "fig6.png", "fig6.pdf", "examples.png", "times.json")
+          "table2.tex", "fig6.png", "fig6.pdf", "examples.png", "shipped.json", "times.json")
 
 
 def publish(out: Path, root: Path, name: str = "digits") -> None:
@@ -58,8 +59,8 @@ def first_page(out: Path) -> str:
     """
     config = resumed(out, RunConfig, "a digits")
     adding = [task for task in config.tasks if task[0] < task[-1]]
-    sheet = strict_sheet(read_list(out / "table2.json", "table2.json"), adding, config,
-                         read_json(out / "facts.json", "facts.json"))
+    rows = read_list(out / "table2.json", "table2.json")
+    sheet = strict_sheet(rows, adding, config, read_facts(out), brief=True)
     picture = ("![The first held-out images of each edit, not picked; green: accepted]"
                "(results/digits/examples.png)")
     return f"{sheet.markdown(level=3).strip()}\n\n{picture}"

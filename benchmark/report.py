@@ -16,12 +16,13 @@ import numpy as np
 from benchmark.attributes.sheet import Sheet
 from benchmark.differences import Difference, differences
 from benchmark.digits_tables import sheets_of
-from benchmark.files import read_json, write_text
+from benchmark.files import read_json, write_json, write_text
+from benchmark.methods import SHIPPED
 from benchmark.presets import RunConfig
 from benchmark.stages import CellKey, load_cell, methods_of, seeds_of, strategies_of
 from benchmark.summary import COLUMNS, Cells, ceiling_row, flattened, plain, row_of, shares
 
-__all__ = ["facts_line", "write_report"]
+__all__ = ["facts_line", "read_facts", "write_report"]
 
 
 def write_report(config: RunConfig, out: Path) -> list[Sheet]:
@@ -43,7 +44,8 @@ def write_report(config: RunConfig, out: Path) -> list[Sheet]:
         for method in methods_of(config, task)
         for strategy in strategies_of(method, task)
     }
-    facts = read_json(out / "facts.json", "facts.json")
+    write_json(out / "shipped.json", _cards(config, out))
+    facts = read_facts(out)
     rows = [row_of(method, task, strategy, seeds, config.bootstrap)
             for (method, task, strategy), seeds in cells.items()]
     rows += _ceilings(config, out)
@@ -59,6 +61,22 @@ def write_report(config: RunConfig, out: Path) -> list[Sheet]:
     write_text(out / "table2.md", _markdown(sheets, facts_line(config, facts, out)))
     write_text(out / "table2.tex", "\n".join(sheet.latex() for sheet in sheets))
     return sheets
+
+
+def read_facts(out: Path) -> dict[str, Any]:
+    """facts.json, and of editors that were not fitted in the run what stands beside them."""
+    shipped = read_json(out / "shipped.json", "shipped.json")
+    return read_json(out / "facts.json", "facts.json") | {"shipped": shipped}
+
+
+def _cards(config: RunConfig, out: Path) -> dict[str, dict[str, Any]]:
+    """fit.json of one editor of each method that the repository ships."""
+    cards = {}
+    for method in SHIPPED:
+        if method in config.methods and not config.refit:
+            found = sorted((out / "editors").glob(f"{method}_*/fit.json"))
+            cards[method] = read_json(found[0], "fit.json") if found else {}
+    return cards
 
 
 def facts_line(config: RunConfig, facts: dict[str, Any], out: Path) -> str:

@@ -29,7 +29,8 @@ def run(tmp_path):
     row |= dict.fromkeys(("accepted", "clean", "exact", "kept", "fooled"), share)
     rows = [row | {"task": "1→2"}, row | {"task": "2→1"},
             row | {"task": "1→2", "method": "lw_every_layer"}]
-    held = {"config.json": {"config": asdict(CONFIG)}, "facts.json": facts, "table2.json": rows}
+    held = {"config.json": {"config": asdict(CONFIG)}, "facts.json": facts, "table2.json": rows,
+            "shipped.json": {"lw_neural": {"further_images": 70}}}
     for name, values in held.items():
         (out / name).write_text(json.dumps(values))
     (root / "README.md").write_text(BEFORE)
@@ -59,9 +60,11 @@ def test_the_table_of_adding_takes_the_place_between_the_markers(run):
         assert title == "### Adding a digit"
         share = "0.500 [0.250, 0.750]"
         assert table.splitlines()[2:] == [  # no row of removing, none of the fairness rows
-            f"| 1→2 | LW, affine (ours) | 2 | 3 | {share} | 0.375 | {share} | 0.125 | {share} "
-            f"| {share} | {share} |"]
+            f"| 1→2 | LW, affine (ours) | 2 | {share} | 0.375 | {share} | 0.125 | {share} |"]
         assert "1→2: 9 (1 left out)" in note
+        assert note.endswith("LW neural (ours): the editors that the repository ships, not fitted "
+                             "in this run; they learnt from the codes of 70 further images of the "
+                             "same digits as well.")
         assert picture.endswith("](results/digits/examples.png)")
     assert not list(root.glob("*.tmp"))
 

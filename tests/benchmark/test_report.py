@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -227,7 +228,24 @@ def test_the_first_page_is_made_from_the_data_of_a_run(out, tmp_path_factory):
     (out / "table2.md").write_text("no table")  # never read
     publish(out, root)
     adding, *_ = write_report(CONFIG, out)
-    assert adding.markdown(level=3).strip() in (root / "README.md").read_text()
+    shown = [tuple(cell.strip() for cell in line.split("|")[1:-1])
+             for line in (root / "README.md").read_text().splitlines() if line.startswith("| 1→2")]
+    # Without the number of seeds, and what is exact and what is kept alone.
+    assert shown == [(*row[:3], *row[4:8], row[10]) for row in adding.rows]
+
+
+def test_what_stands_beside_shipped_editors_is_said(out):
+    for seed in CONFIG.seeds:
+        for strategy in strategies_of("lw_paper", "1→2"):
+            write_cell(out, "lw_paper", seed, strategy, LW)
+    card = out / "editors" / "lw_paper_at_least_2_0" / "fit.json"
+    card.parent.mkdir(parents=True)
+    card.write_text(json.dumps({"most_batch": 512}))
+    config = RunConfig(**vars(CONFIG) | {"methods": ("lw_paper",)})
+    note = write_report(config, out)[0].note
+    said = "LW as published: the editors that the repository ships, not fitted in this run; 512 "
+    assert said in note
+    assert write_report(replace(config, refit=True), out)[0].note in note
 
 
 def test_the_same_cells_give_the_same_bytes(out):

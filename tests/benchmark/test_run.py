@@ -36,7 +36,8 @@ def stages(monkeypatch, tmp_path):
             seen.append(run.config)
 
     def report(config, out):
-        (out / "facts.json").write_text("{}")
+        for name in ("facts.json", "shipped.json"):
+            (out / name).write_text("{}")
         return [Sheet("adding", "The table", ("a",), (("1",),), "A note.")]
 
     monkeypatch.setattr(DigitsDomain, "load", lambda: domain)
