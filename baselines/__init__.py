@@ -7,11 +7,17 @@ from baselines.floors import (
     NoEdit,
     RandomDirection,
 )
+from baselines.ganspace import GanSpace
+from baselines.interfacegan import InterFaceGan, InterFaceGanConditional
 from baselines.latent_transformer import (
     LatentTransformer,
     LatentTransformerConfig,
     LatentTransformerStar,
 )
+from baselines.lelsd import Lelsd
+from baselines.lightsb import LightSb
+from baselines.sefa import SeFa
+from baselines.wstar import WStar
 from lwedit.editors import (
     Editor,
     LatentWasserstein,
@@ -23,13 +29,20 @@ from lwedit.editors import (
 __all__ = [
     "METHODS",
     "Centroids",
+    "GanSpace",
     "GaussianTransport",
+    "InterFaceGan",
+    "InterFaceGanConditional",
     "LatentTransformer",
     "LatentTransformerConfig",
     "LatentTransformerStar",
+    "Lelsd",
+    "LightSb",
     "Nearest",
     "NoEdit",
     "RandomDirection",
+    "SeFa",
+    "WStar",
 ]
 
 METHODS: dict[str, type[Editor]] = {
@@ -39,6 +52,13 @@ METHODS: dict[str, type[Editor]] = {
         RandomDirection,
         Centroids,
         GaussianTransport,
+        InterFaceGan,
+        InterFaceGanConditional,
+        GanSpace,
+        SeFa,
+        LightSb,
+        WStar,
+        Lelsd,
         LatentTransformerStar,
         LatentTransformer,
         LatentWassersteinPaper,

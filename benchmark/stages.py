@@ -229,7 +229,8 @@ def fit_data(key: CellKey, run: DigitsRun) -> FitData:
     few = train.subset(torch.arange(min(run.config.editor_codes, len(train))))
     low, high = task.sides
     near = [part.subset(of_count(part, low) | of_count(part, high)) for part in (few, validation)]
-    return FitData(near[0], near[1], run.classifier(key.seed), task.attribute, key.seed)
+    return FitData(near[0], near[1], run.classifier(key.seed), task.attribute, key.seed,
+                   getattr(run.domain, "generator", None), run.config.layers or None)
 
 
 def _fit(key: CellKey, run: DigitsRun) -> None:

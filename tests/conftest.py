@@ -1,7 +1,31 @@
 """What the tests share: shape checks switched off as users run the code, and the shipped domain."""
 
+from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+
 import jaxtyping
 import pytest
+
+# Defaults of methods that take long, where a test is about something else.
+_QUICK = {"lightsb.LightSbConfig": {"steps": 20},
+          "wstar.WStarConfig": {"steps": 10, "hidden": 8, "drawn": 20},
+          "lelsd.LelsdConfig": {"steps": 4, "directions": 1, "parts": 2}}
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """A context in which methods that take long take few steps."""
+    @contextmanager
+    def shortened():
+        with pytest.MonkeyPatch.context() as patch:
+            for place, settings in _QUICK.items():
+                module, name = place.split(".")
+                module = import_module(f"baselines.{module}")
+                patch.setattr(module, name, partial(getattr(module, name), **settings))
+            yield
+
+    return shortened
 
 
 @pytest.fixture

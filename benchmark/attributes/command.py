@@ -39,7 +39,8 @@ def run_attributes(args: argparse.Namespace, root: Path) -> int:
     if args.dry_run:
         print(json.dumps(asdict(config), indent=1, ensure_ascii=False))
         return 0
-    run, stages = Run(config, out), stages_of(args)
+    run, stages = _without_unusable(Run(config, out)), stages_of(args)
+    config = run.config
     _ = run.attributes  # an attribute that is not there is said before anything is written
     open_run(config, _weights(run), out, create=stages != ("report",))
     do_stages(stages, run, tasks_of, perform, args)
@@ -81,6 +82,24 @@ def configure(args: argparse.Namespace) -> AttributeConfig:
         if name not in registry(config):
             raise ValueError(f"methods must be among {', '.join(registry(config))}, got {name!r}.")
     return config
+
+
+def _without_unusable(run: Run) -> Run:
+    """The run without the methods that need a generator, where its domain has none.
+
+    Raises:
+        ValueError: If no method is left.
+    """
+    config = run.config
+    left_out = [name for name in config.methods if run.methods[name].needs_generator]
+    if not left_out or getattr(run.domain, "generator", None) is not None:
+        return run
+    why = f"a generator, which the domain {config.domain!r} has not"
+    left = tuple(name for name in config.methods if name not in left_out)
+    if not left:
+        raise ValueError(f"methods must not need {why}, got {', '.join(left_out)} alone.")
+    print(f"n/a, left out: {', '.join(left_out)} (what they need is {why}).")
+    return Run(replace(config, methods=left), run.out)
 
 
 def _weights(run: Run) -> dict[str, str]:

@@ -113,7 +113,8 @@ def _classify(key: Key, run: Run) -> dict[str, float]:
 def _fit(key: Key, run: Run) -> dict[str, float]:
     train, validation = run.parts
     few = train.subset(torch.arange(min(run.config.editor_codes, len(train))))
-    data = FitData(few, validation, run.classifier(key.seed), key.attribute, key.seed)
+    data = FitData(few, validation, run.classifier(key.seed), key.attribute, key.seed,
+                   getattr(run.domain, "generator", None))
     editor = fit_editor(run.methods[key.method], data, run.config)
     editor.save(run.editor_folder(key))
     return {"parameters": sum(tensor.numel() for tensor in editor.state().values())}

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from lwedit.classifier import LatentClassifier
 from lwedit.latents import LatentSet, Space
@@ -33,6 +33,9 @@ class FitData:
         classifier: The latent classifier F, for the methods that use one.
         attribute: Name of the target attribute.
         seed: Seed of everything random in the fit.
+        generator: What draws the codes, codes -> images; None where there are only codes.
+        layers: Layers that the edit will be restricted to, for methods that choose some; all if
+            None.
     """
 
     train: LatentSet
@@ -40,6 +43,8 @@ class FitData:
     classifier: LatentClassifier
     attribute: str
     seed: int
+    generator: nn.Module | None = None
+    layers: tuple[int, ...] | None = None
 
 
 class Editor(ABC):
@@ -48,6 +53,8 @@ class Editor(ABC):
     Attributes:
         method: Short name, as given on the command line.
         uses_seed: Whether two seeds can give two editors of the same codes and classifier.
+        needs_generator: Whether `fit` looks at the generator's weights or feature maps; such a
+            method refuses data without one.
         attribute: What the edit adds for alpha > 0.
         space: Where its codes live.
         layers: Layers that `edit` moves, all if None; the others keep the code, as LT's later
@@ -56,6 +63,7 @@ class Editor(ABC):
 
     method: ClassVar[str]
     uses_seed: ClassVar[bool] = True
+    needs_generator: ClassVar[bool] = False
 
     def __init__(self, attribute: str, space: Space):
         self.attribute, self.space = attribute, space

@@ -258,15 +258,24 @@ class Synthesis(nn.Module):
     @torch.no_grad()
     def absorb(self, shift: Float[Tensor, "layers dim"]) -> None:
         """Make w draw what w + shift drew, by moving the biases of the style affines."""
+        for affines, move in zip(self.affines(), shift, strict=True):
+            for affine in affines:
+                affine.bias += (affine.weight * affine.weight_gain) @ move / affine.bias_gain
+
+    def affines(self) -> list[list[EqualLinear]]:
+        """The style affines by the layer of the code that they read, the convolution's last.
+
+        Every layer feeds one convolution, but for the last, which feeds a ToRGB alone.
+        """
+        found: list[list[EqualLinear]] = [[] for _ in range(self.config.layers)]
         layer = 0
         for block in self.blocks.values():
-            users = [(block.conv0, layer)] if block.conv0 is not None else []
-            layer += len(users)
-            users += [(block.conv1, layer), (block.to_image, layer + 1)]
-            layer += 1
-            for user, i in users:
-                affine = user.affine
-                affine.bias += (affine.weight * affine.weight_gain) @ shift[i] / affine.bias_gain
+            for convolution in (block.conv0, block.conv1):
+                if convolution is not None:
+                    found[layer].append(convolution.affine)
+                    layer += 1
+            found[layer].append(block.to_image.affine)
+        return found
 
     def forward(
         self, w: Float[Tensor, "n layers dim"], *, fresh_noise: bool = False

@@ -12,6 +12,15 @@ from lwedit.metrics.edits import (
     worst_kept,
 )
 from lwedit.metrics.equal_change import area_under, at_change, reaches
+from lwedit.metrics.latent_space import (
+    Dci,
+    Gap,
+    Separability,
+    dci,
+    distance_gap,
+    linear_separability,
+    two_afc,
+)
 from lwedit.metrics.likeness import perceptual_distance
 from lwedit.metrics.realism import frechet_distance, kernel_distance
 from lwedit.metrics.ssim import ssim
@@ -20,7 +29,10 @@ from lwedit.metrics.strict import SURE, as_wanted, fooled, kept, new_class
 __all__ = [
     "METRICS",
     "SURE",
+    "Dci",
+    "Gap",
     "Metric",
+    "Separability",
     "Worst",
     "adversarial_gap",
     "area_under",
@@ -28,12 +40,15 @@ __all__ = [
     "at_change",
     "changed",
     "commutator",
+    "dci",
+    "distance_gap",
     "fooled",
     "frechet_distance",
     "gaussian_distance",
     "kept",
     "kept_share",
     "kernel_distance",
+    "linear_separability",
     "linearity",
     "monotone",
     "nearest_ratio",
@@ -45,5 +60,6 @@ __all__ = [
     "round_trip",
     "ssim",
     "target_spread",
+    "two_afc",
     "worst_kept",
 ]

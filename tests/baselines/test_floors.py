@@ -10,8 +10,10 @@ import torch
 from baselines import METHODS, Centroids, GaussianTransport, Nearest, NoEdit, RandomDirection
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.editors import FitData, NeuralConfig, paper, semi_dual
+from lwedit.generators import Generator, GeneratorConfig
 from lwedit.latents import LatentSet, Space
 
+GENERATOR = Generator(GeneratorConfig(4, 1, 3, 1, (4,)))
 SPACE = Space("hash", "W+", 2, 3)
 
 
@@ -26,7 +28,13 @@ def codes(n, seed):
 def data():
     train, rng = codes(300, 0), torch.Generator().manual_seed(0)
     classifier = LatentClassifier.fit(train, ClassifierConfig(hidden=(8,), epochs=3), rng)
-    return FitData(train, codes(100, 1), classifier, "k", 5)
+    return FitData(train, codes(100, 1), classifier, "k", 5, GENERATOR)
+
+
+@pytest.mark.parametrize("name", [n for n, kind in METHODS.items() if kind.needs_generator])
+def test_what_needs_a_generator_says_so(name, data):
+    with pytest.raises(ValueError, match=f"{name} needs the generator's .*, got None"):
+        METHODS[name].fit(replace(data, generator=None))
 
 
 @pytest.fixture
@@ -39,9 +47,10 @@ def _few_steps(monkeypatch):
 
 @pytest.mark.usefixtures("_few_steps")
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_keeps_the_contract(name, data, tmp_path):
-    editor = METHODS[name].fit(data)
-    again = METHODS[name].fit(data)
+def test_every_method_keeps_the_contract(name, data, quick, tmp_path):
+    with quick():
+        editor = METHODS[name].fit(data)
+        again = METHODS[name].fit(data)
     w = data.validation.w
     assert editor.method == name
     assert torch.equal(editor.edit(w, 0.0), w)

@@ -8,8 +8,10 @@ import torch
 from lwedit import metrics
 from lwedit.metrics import METRICS
 
-# Not a quantity of an edit: they read other quantities at equal change, set a unit, name a class.
-HELPERS = {"area_under", "at_change", "new_class", "reaches", "target_spread"}
+# Not a quantity of an edit: they read other quantities at equal change, set a unit, name a class,
+# or measure a latent space.
+HELPERS = {"area_under", "at_change", "new_class", "reaches", "target_spread", "dci",
+           "distance_gap", "linear_separability", "two_afc"}
 
 
 def test_every_metric_is_in_the_table():
