@@ -27,7 +27,7 @@ _THREADS = 1
 
 def page() -> gr.Blocks:
     """The widgets."""
-    with gr.Blocks(title="Latent Wasserstein editing", delete_cache=(3600, 3600)) as blocks:
+    with programs.Page(title="Latent Wasserstein editing", delete_cache=(3600, 3600)) as blocks:
         html(about.HERO)
         with gr.Tabs():
             with gr.Tab("Faces"):
@@ -53,7 +53,7 @@ def main() -> None:
     page().queue(default_concurrency_limit=1, max_size=200).launch(
         server_name="0.0.0.0" if on_space else os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
         theme=theme(), css=CSS, head=HEAD, ssr_mode=False, max_file_size=MAX_BYTES,
-        footer_links=["api"],
+        footer_links=["api"], app_kwargs=programs.APP,
     )
 
 

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from lwedit.classifier import LatentClassifier, correlation
 from lwedit.editors import AffineEditor, AffineMap, FitData
+from lwedit.editors.frame import frame_of
 
 __all__ = [
     "LatentTransformer",
@@ -157,8 +158,10 @@ class LatentTransformer(AffineEditor):
             ValueError: If the classifier lives in another space or predicts other attributes.
         """
         config = LatentTransformerConfig() if config is None else config
+        data.train.space.require(data.classifier.space)
+        frame = frame_of(data.train.w)
+        data = data if frame is None else frame.enter(data)
         train, classifier = data.train, data.classifier
-        train.space.require(classifier.space)
         if classifier.attributes != train.attributes:
             raise ValueError(
                 f"classifier must predict the attributes of the codes, {train.attributes}, got "
@@ -187,7 +190,8 @@ class LatentTransformer(AffineEditor):
                 optimiser.zero_grad(set_to_none=True)
                 total.backward()
                 optimiser.step()
-        return cls(data.attribute, train.space, _restricted(model.map(), config.edited_layers))
+        map = _restricted(model.map(), config.edited_layers)
+        return cls(data.attribute, train.space, map if frame is None else frame.leave(map))
 
 
 class LatentTransformerStar(LatentTransformer):

@@ -78,8 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scheduler", default="", metavar="tcp://HOST:PORT",
                         help="do the tasks on a Dask cluster that sees --out")
     more = parser.add_argument_group("domains other than digits")
-    more.add_argument("--codes", metavar="FILE.npy", help="codes of your own, (n, layers, dim)")
-    more.add_argument("--labels", metavar="FILE", help="their labels in {0, 1}: .npy or .csv")
+    more.add_argument("--codes", metavar="FILE", help="codes of your own, (n, layers, dim): .npy, "
+                      ".npz, .pt, .safetensors, or a folder of .npy")
+    more.add_argument("--labels", metavar="FILE",
+                      help="their labels: a table with a row of names, or an array (docs/doors.md)")
+    more.add_argument("--layers", type=int, metavar="N", help="layers of flattened codes")
+    more.add_argument("--key", metavar="NAME", help="which array of a file of several")
     more.add_argument("--method-file", metavar="FILE.py:CLASS", help="an Editor of your own")
     return parser
 
@@ -90,9 +94,12 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         args.domain = "codes" if args.codes or args.labels else "digits"
     if args.domain != "codes" and (args.codes or args.labels):
         parser.error(f"argument --codes: not with --domain {args.domain}")
+    for name in ("layers", "key"):
+        if getattr(args, name) is not None and args.domain != "codes":
+            parser.error(f"argument --{name}: needs --codes")
     if args.workers is None:
         args.workers = (os.cpu_count() or 1) if args.device == "cpu" else 1
-    for name in ("alphas", "batch", "images"):
+    for name in ("alphas", "batch", "images", "layers"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"argument --{name}: must be at least 1, got {getattr(args, name)}")
     if args.workers < 1:

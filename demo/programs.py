@@ -1,18 +1,37 @@
-"""The page for programs: named endpoints with types, and the models read before anyone asks."""
+"""The page for programs: named endpoints with types, and the models read before anyone asks.
+
+What a program gets wrong is answered in one line, and is no error of the server's.
+"""
 
 import base64
 import io
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from gradio.route_utils import FnIndexInferError
 from PIL import Image
 
 from demo import digits, faces, photos
 from demo.pictures import read_photo_data
-from demo.studio import LOCK, METHODS_SHOWN, STRONGEST, Step, studio
+from demo.studio import LOCK, METHODS_SHOWN, STRONGEST, Step, is_number, studio
 
-__all__ = ["SNIPPET", "add_digits", "describe", "edit_face", "edit_photo", "publish", "warm_up"]
+__all__ = [
+    "APP",
+    "SNIPPET",
+    "Page",
+    "add_digits",
+    "describe",
+    "edit_face",
+    "edit_photo",
+    "publish",
+    "warm_up",
+]
 
+_EXAMPLES = {"attributes": '["eyeglasses"]', "strengths": "[1.5]"}
 SNIPPET = """from gradio_client import Client
 
 client = Client("http://127.0.0.1:7860")
@@ -52,10 +71,8 @@ def edit_face(seed: int, attributes: list[str], strengths: list[float]) -> dict[
         For "original", "lt" and "lw": png (base64), judge (probability of each attribute by the
         image judge), latent (by the latent classifier), identity, alpha, milliseconds.
     """
-    try:
+    with _plain_errors():
         readings = faces.compare(seed, _steps(attributes, strengths))
-    except (ValueError, TypeError) as error:
-        raise gr.Error(str(error), print_exception=False) from error
     return {name: _answer(one) for name, one in readings.items()}
 
 
@@ -71,17 +88,15 @@ def add_digits(image: int, strengths: list[float]) -> dict[str, Any]:
         (base64), judge (digits by the image judge), classes (which ones), latent (digits by the
         latent classifier), alpha, milliseconds.
     """
-    try:
+    with _plain_errors():
         pixels = digits.heldout_image(image)
         count = digits.source_count(pixels)
         steps: list[Step] = []
-        for strength in strengths:
-            if not isinstance(strength, int | float):
+        for strength in _listed("strengths", strengths):
+            if not is_number(strength):
                 raise ValueError(f"The strength must be a number, got {strength!r:.40}.")
             steps.append(digits.next_step(count, steps, add=strength > 0, strength=abs(strength)))
         readings = digits.compare(pixels, steps)
-    except (ValueError, TypeError) as error:
-        raise gr.Error(str(error), print_exception=False) from error
     return {name: _answer(one) for name, one in readings.items()}
 
 
@@ -100,23 +115,70 @@ def edit_photo(
         gets edited) and, where there are editors, "lt" and "lw": png, judge, latent, identity,
         alpha, milliseconds; judge is empty and identity null where there is no network for them.
     """
-    try:
+    with _plain_errors():
         steps = _steps(attributes, strengths)
         photo = photos.receive(read_photo_data(picture))
         readings = photos.compare(photo, steps)
-    except (ValueError, TypeError) as error:
-        raise gr.Error(str(error), print_exception=False) from error
     return {"photo": {"png": _png(photo.crop)},
             **{name: _answer(one) for name, one in readings.items()}}
 
 
+@contextmanager
+def _plain_errors() -> Generator[None]:
+    """What a program got wrong as one line for it, and nothing in the server's log."""
+    try:
+        yield
+    except ValueError as error:
+        raise gr.Error(" ".join(str(error).split()), print_exception=False) from error
+
+
+def _listed(name: str, values: object) -> list[Any]:
+    """An argument that must be a list; a single number or name is none.
+
+    Raises:
+        ValueError: In plain words.
+    """
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"{name} must be a list, such as {_EXAMPLES[name]}, got {values!r:.40}.")
+    return list(values)
+
+
 def _steps(attributes: list[str], strengths: list[float]) -> list[Step]:
+    attributes, strengths = _listed("attributes", attributes), _listed("strengths", strengths)
     if len(attributes) != len(strengths):
         raise ValueError(
             f"There must be a strength for each attribute, got {len(attributes)} attributes "
             f"and {len(strengths)} strengths."
         )
     return [Step(*pair) for pair in zip(attributes, strengths, strict=True)]
+
+
+class Page(gr.Blocks):
+    """Blocks that answer a request without all its values in one line, with nothing in the log."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:  # noqa: ANN401
+        """Refuse a request that lacks values.
+
+        Args:
+            block_fn: What is asked for.
+            inputs: The values that came.
+
+        Raises:
+            gr.Error: In plain words.
+        """
+        wanted = len(block_fn.inputs)
+        if len(inputs) < wanted:
+            name = block_fn.api_name or "This"
+            raise gr.Error(f"/{name} needs {wanted} values, got {len(inputs)}.",
+                           print_exception=False)
+
+
+def _unknown(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a request for an endpoint that is not there."""
+    return JSONResponse({"error": f"There is no such endpoint: {request.url.path:.60}."}, 404)
+
+
+APP: dict[str, Any] = {"exception_handlers": {FnIndexInferError: _unknown}}
 
 
 def publish() -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "Step",
     "Studio",
     "check_steps",
+    "is_number",
     "is_whole",
     "more_threads",
     "studio",
@@ -181,11 +182,16 @@ def more_threads() -> Generator[None]:
         torch.set_num_threads(before)
 
 
+def is_number(value: object) -> bool:
+    """Whether this is a finite number; true and false are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
+
+
 def is_whole(value: object, last: int) -> bool:
     """Whether a number is one of 0, 1, ..., last."""
-    if isinstance(value, float):
-        return value.is_integer() and 0 <= value <= last
-    return isinstance(value, int) and 0 <= value <= last
+    return is_number(value) and 0 <= value <= last and int(value) == value
 
 
 def check_steps(steps: Sequence[Step], attributes: Sequence[str]) -> None:
@@ -204,8 +210,7 @@ def check_steps(steps: Sequence[Step], attributes: Sequence[str]) -> None:
         if step.attribute not in attributes:
             known = ", ".join(attributes)
             raise ValueError(f"There is no attribute {step.attribute!r:.60}; choose from {known}.")
-        number = isinstance(step.strength, int | float) and math.isfinite(step.strength)
-        if not number or abs(step.strength) > STRONGEST:
+        if not is_number(step.strength) or abs(step.strength) > STRONGEST:
             raise ValueError(
                 f"The strength must be a number from {-STRONGEST:g} to {STRONGEST:g}, "
                 f"got {step.strength!r:.40}."

@@ -129,6 +129,9 @@ class LatentClassifier(nn.Module):
             config: Settings.
             rng: Source of the first weights, the order of batches and the shifts.
             progress: Show a bar.
+
+        Raises:
+            ValueError: If all codes are the same.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))
@@ -138,6 +141,8 @@ class LatentClassifier(nn.Module):
             v = flatten_codes(latents.w)
             model.centre.copy_(v.mean(dim=0))
             model.scale.copy_((v - v.mean(dim=0)).square().mean().sqrt())
+            if not model.scale > 0:
+                raise ValueError(f"latents must hold codes that differ, all {len(v)} are the same.")
         optimiser = torch.optim.Adam(
             model.parameters(), config.lr, weight_decay=config.weight_decay
         )

@@ -6,6 +6,7 @@ another. Files are .npz without pickled objects; what users hand in is checked a
 """
 
 import hashlib
+import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,13 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-__all__ = ["LatentSet", "Pair", "Space", "hash_state"]
+from lwedit.vocabulary import flatten_codes
+
+__all__ = ["LatentSet", "Pair", "Space", "check_cloud", "hash_state"]
+
+_MIDDLE_FROM = 1000  # codes at most whose median is the middle of a cloud
+_ROWS = 4096  # codes whose distances are computed at a time
+_FARTHEST = 30  # times the distance that 95 % of the codes stay within
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,10 @@ class LatentSet:
             raise ValueError(
                 f"attributes must name the {self.y.shape[1]} columns of y, got {self.attributes}."
             )
+        for name, dtype in (("w", torch.float32), ("y", torch.int64)):
+            if getattr(self, name).dtype != dtype:
+                raise ValueError(f"{name} must be {dtype}, got {getattr(self, name).dtype}; give "
+                                 f"{name}.{'float' if name == 'w' else 'long'}().")
         bad = ~self.w.isfinite().flatten(1).all(dim=1)
         if bad.any():
             raise ValueError(
@@ -176,6 +187,29 @@ class LatentSet:
             message = f"{path} must be an .npz written by LatentSet.save: {error}"
             raise ValueError(message) from error
         return cls(w, y, attributes, space)
+
+
+def check_cloud(w: Float[Tensor, "n layers dim"]) -> None:
+    """Refuse codes that are all the same, or of which one lies far outside the others.
+
+    One such code decides means, scales and plans, and is a mistake in the file more often than not.
+
+    Raises:
+        ValueError: Naming the code that is farthest out.
+    """
+    v = flatten_codes(w)
+    middle = v[:: max(len(v) // _MIDDLE_FROM, 1)].median(dim=0).values
+    far = torch.cat([(part - middle).norm(dim=1) for part in v.split(_ROWS)])
+    rank = max(1, math.ceil(0.95 * len(far)))
+    within = float(far.kthvalue(rank).values)
+    most, row = far.max(dim=0)
+    if not float(most) > 0:
+        raise ValueError(f"w must hold codes that differ, all {len(w)} are the same.")
+    if rank < len(far) and float(most) > _FARTHEST * within > 0:
+        raise ValueError(
+            f"w must hold one cloud of codes, the code in row {int(row)} lies {float(most):.3g} "
+            f"from its middle where 95 % lie within {within:.3g}; leave it out."
+        )
 
 
 def hash_state(state: dict[str, Tensor]) -> str:

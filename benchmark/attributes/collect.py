@@ -19,7 +19,8 @@ class Measured(NamedTuple):
         key: Which cell.
         cell: Its measurements.
         changed: Target change of each image at each strength.
-        kept: Share of the other attributes that each image keeps.
+        kept: Share of the other attributes that each image keeps; empty where there are no others,
+            like the next two.
         worst: Share of images that keep the attribute disturbed most, at each strength.
         worst_attribute: Which attribute that is.
     """
@@ -45,11 +46,15 @@ def collect(run: Run) -> dict[Key, Measured]:
         cell = load_cell(run.cell_path(key))
         k = names.index(key.attribute)
         before, after = torch.from_numpy(cell.present_before), torch.from_numpy(cell.present)
+        hit = changed(after, k, wanted=key.direction == "add").double().numpy()
+        if len(names) == 1:
+            measured[key] = Measured(key, cell, hit, np.zeros((0, hit.shape[1])), np.zeros(0), ())
+            continue
         worst = worst_kept(before, after, k)
         measured[key] = Measured(
             key,
             cell,
-            changed(after, k, wanted=key.direction == "add").double().numpy(),
+            hit,
             kept_share(before, after, k).double().numpy(),
             worst.share.double().numpy(),
             tuple(names[i] for i in worst.attribute.tolist()),

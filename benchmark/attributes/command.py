@@ -3,13 +3,14 @@
 import argparse
 import hashlib
 import json
+import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmark.attributes.methods import load_method, registry
 from benchmark.attributes.publish import publish_attributes
-from benchmark.attributes.report import write_report
+from benchmark.attributes.report import remarks, write_report
 from benchmark.attributes.runs import Run
 from benchmark.attributes.settings import AttributeConfig, preset
 from benchmark.attributes.stages import perform, tasks_of
@@ -42,6 +43,8 @@ def run_attributes(args: argparse.Namespace, root: Path) -> int:
     run, stages = _without_unusable(Run(config, out)), stages_of(args)
     config = run.config
     _ = run.attributes  # an attribute that is not there is said before anything is written
+    for said in remarks(run.domain):
+        print(f"benchmark: {said}.", file=sys.stderr)
     open_run(config, _weights(run), out, create=stages != ("report",))
     do_stages(stages, run, tasks_of, perform, args)
     if "report" in stages:
@@ -71,7 +74,8 @@ def configure(args: argparse.Namespace) -> AttributeConfig:
         if not (args.codes and args.labels):
             raise ValueError("codes and labels must be given together, as files.")
         config = replace(config, codes=str(Path(args.codes).resolve()),
-                         labels=str(Path(args.labels).resolve()))
+                         labels=str(Path(args.labels).resolve()),
+                         codes_layers=args.layers or 0, codes_key=args.key or "")
     if args.method_file and own.method not in config.methods:
         config = replace(config, methods=(*config.methods, own.method))
     if args.attributes:

@@ -88,6 +88,8 @@ def _read(seeds: list[Measured], shares: torch.Tensor) -> dict[tuple[str, str], 
     for one in seeds:
         change = _curves(one.changed, shares, 0.0)
         for name, values in (("preservation", one.kept), ("identity", one.cell.identity)):
+            if not len(values):
+                continue
             heights = _curves(values, shares, 1.0)
             for level in LEVELS:
                 at = at_change(change, heights, level)

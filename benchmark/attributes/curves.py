@@ -15,7 +15,8 @@ import torch
 from matplotlib.figure import Figure
 
 from benchmark.attributes.settings import DIRECTIONS
-from benchmark.attributes.style import label_of, look_of
+from benchmark.attributes.sheet import NO_OTHERS
+from benchmark.attributes.style import drawn, label_of, look_of
 from lwedit.metrics import at_change
 
 __all__ = ["draw_curves", "draw_matrices", "save_figure"]
@@ -63,7 +64,7 @@ def draw_curves(
                 axis = grid[2 * (i // across) + part, i % across]
                 _panel(axis, rows, attribute, quantity, methods)
                 if part == 0:
-                    axis.set_title(attribute.replace("_", " "), fontsize=8)
+                    axis.set_title(drawn(attribute), fontsize=8)
                 if i % across == 0:
                     axis.set_ylabel("attributes kept" if part == 0 else f"identity\n({fast})")
         for unused in range(len(attributes), bands * across):
@@ -93,6 +94,8 @@ def _panel(
                   label=label_of(method), marker=look.marker, markersize=2.6, markevery=(4, 8))
         if len(y) and method != "random":
             lowest = min(lowest, float(np.min(y)))
+    if not any(len(line.get_xdata()) for line in axis.lines):
+        axis.text(0.5, 0.5, NO_OTHERS, ha="center", va="center", transform=axis.transAxes)
     axis.set_xlim(0, 1)
     axis.set_ylim(max(0.0, lowest - 0.03), 1.005)
     axis.axvline(0.9, color="#bbbbbb", linewidth=0.6, zorder=0)
@@ -105,7 +108,8 @@ def _mean_curve(
     """Seeds and directions averaged at equal change, as far as all of them get."""
     cells: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for row in rows:
-        if (row["method"], row["attribute"], row["level"]) == (method, attribute, ""):
+        here = (row["method"], row["attribute"], row["level"]) == (method, attribute, "")
+        if here and quantity in row:
             point = (row["target_change"], row[quantity])
             cells.setdefault((row["direction"], row["seed"]), []).append(point)
     curves = []
@@ -137,7 +141,8 @@ def draw_matrices(
         size = (width * len(methods) + 1.5, height * 2 + 0.9)
         figure = Figure(figsize=size, dpi=200, layout="constrained")
         grid = figure.subplots(2, len(methods), squeeze=False)
-        image = None
+        image, shown = None, [name.replace("$", r"\$") for name in names]
+        targets = [name.replace("$", r"\$") for name in attributes]
         for i, direction in enumerate(DIRECTIONS):
             for j, method in enumerate(methods):
                 axis = grid[i, j]
@@ -146,8 +151,8 @@ def draw_matrices(
                 image = axis.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
                 axis.set_facecolor("#dddddd")  # not reached
                 axis.set_title(f"{label_of(method)}, {direction}", fontsize=7)
-                axis.set_xticks(range(len(names)), names if i == 1 else [], rotation=90)
-                axis.set_yticks(range(len(attributes)), attributes if j == 0 else [])
+                axis.set_xticks(range(len(names)), shown if i == 1 else [], rotation=90)
+                axis.set_yticks(range(len(attributes)), targets if j == 0 else [])
                 axis.tick_params(length=0)
         figure.colorbar(image, ax=grid, shrink=0.6, label="mean change of probability")
         return save_figure(figure, folder, "rescoring")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmark.attributes.facts import Facts, mean_of
-from benchmark.attributes.sheet import NOT_REACHED, Sheet, number
+from benchmark.attributes.sheet import NO_OTHERS, NOT_REACHED, Sheet, number
 from benchmark.attributes.style import label_of
 from lwedit.metrics import METRICS, Metric
 
@@ -122,7 +122,8 @@ def rescoring(facts: Facts) -> Sheet:
             if name != row["attribute"] and (moved := row[f"moved_{name}_90"]) == moved
         ]
         if not entries:
-            rows.append((label_of(method), NOT_REACHED, NOT_REACHED, ""))
+            none = NO_OTHERS if facts.alone else NOT_REACHED
+            rows.append((label_of(method), none, none, ""))
             continue
         _, attribute, direction, name, moved = max(entries)
         rows.append((

@@ -1,7 +1,5 @@
 """Domains of the attribute benchmark by name."""
 
-from pathlib import Path
-
 from benchmark.attributes.settings import AttributeConfig
 from lwedit.domains import AttributeDomain, ToyDomain
 
@@ -25,5 +23,5 @@ def open_domain(config: AttributeConfig) -> AttributeDomain:
     if config.domain == "codes":
         from benchmark.attributes.own_codes import CodesDomain
 
-        return CodesDomain.load(Path(config.codes), Path(config.labels))
+        return CodesDomain.load(config)
     raise ValueError(f"domain must be one of {', '.join(DOMAINS)}, got {config.domain!r}.")

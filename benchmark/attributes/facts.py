@@ -77,6 +77,11 @@ class Facts(NamedTuple):
         return int(self.intervals[method, OVER_ALL, level][name])
 
     @property
+    def alone(self) -> bool:
+        """Whether there is no attribute besides the target that could be kept."""
+        return len(self.names) == 1
+
+    @property
     def rival(self) -> str | None:
         """Whose gains over the others are shown: LW if it ran, else the first learned method."""
         return HERO if HERO in self.methods else None
@@ -89,5 +94,6 @@ class Facts(NamedTuple):
 
 def mean_of(rows: Iterable[Mapping[str, Any]], name: str) -> float:
     """Mean of a column over the rows in which it was reached; NaN where in none."""
-    values = [row[name] for row in rows if row[name] == row[name]]
+    found = [row.get(name, float("nan")) for row in rows]
+    values = [value for value in found if value == value]
     return float(np.mean(values)) if values else float("nan")

@@ -18,8 +18,8 @@ from PIL import Image
 from benchmark.attributes.cells import FAR
 from benchmark.attributes.collect import Measured
 from benchmark.attributes.curves import save_figure
-from benchmark.attributes.runs import Key
-from benchmark.attributes.style import label_of, look_of
+from benchmark.attributes.runs import Key, file_part
+from benchmark.attributes.style import drawn, label_of, look_of
 
 __all__ = ["draw_comparison", "draw_failure", "draw_strengths", "enlarge"]
 
@@ -78,9 +78,9 @@ def draw_strengths(
         for method, cell in held
     ]
     verb = "adding" if direction == "add" else "removing"
-    title = f"{verb} {attribute.replace('_', ' ')}"
+    title = f"{verb} {drawn(attribute)}"
     return _grid(strips, heads, labels, [method for method, _ in held], title, folder,
-                 f"fig3_{attribute}_{direction}", gaps=len(_SHOWN) + 1)
+                 f"fig3_{file_part(attribute)}_{direction}", gaps=len(_SHOWN) + 1)
 
 
 def draw_comparison(
@@ -145,7 +145,7 @@ def draw_failure(
 
 
 def _signed(attribute: str, direction: str) -> str:
-    return ("+ " if direction == "add" else "− ") + attribute.replace("_", " ")
+    return ("+ " if direction == "add" else "− ") + drawn(attribute)
 
 
 def _grid(

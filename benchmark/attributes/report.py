@@ -19,7 +19,7 @@ from benchmark.attributes.methods import methods_of
 from benchmark.attributes.page import write_page
 from benchmark.attributes.results import read_results, summaries
 from benchmark.attributes.rows import to_csv, write_results
-from benchmark.attributes.runs import Key, Run
+from benchmark.attributes.runs import Key, Run, file_part
 from benchmark.attributes.samples import sample_sizes
 from benchmark.attributes.seeing import networks_of
 from benchmark.attributes.settings import DIRECTIONS
@@ -27,8 +27,9 @@ from benchmark.attributes.sheet import Sheet, save_sheet
 from benchmark.attributes.tables import all_tables
 from benchmark.files import read_json, write_text
 from benchmark.times import sentence
+from lwedit.domains import AttributeDomain
 
-__all__ = ["write_report", "write_tables"]
+__all__ = ["remarks", "write_report", "write_tables"]
 
 _STARS = ("lt_star", "lw_star", "lw")
 
@@ -92,7 +93,15 @@ def _about(run: Run) -> str:
         f"{max(spare)} others to find d. Seeds {', '.join(map(str, config.seeds))} (floors and "
         f"ceiling: the first). Editors learnt from "
         f"{learnt} codes. Intervals from {config.bootstrap} resamples."
+        + "".join(f" {said[0].upper()}{said[1:]}." for said in remarks(run.domain))
     )
+
+
+def remarks(domain: AttributeDomain) -> list[str]:
+    """What a domain has to say of its data: what is not edited, by name, and why."""
+    left_out: Mapping[str, str] = getattr(domain, "left_out", {})
+    return [*getattr(domain, "notes", ()),
+            *(f"not edited is {name!r}: {why}" for name, why in left_out.items())]
 
 
 def _facts(run: Run, results: list[dict[str, Any]], rows: list[dict[str, Any]]) -> Facts:
@@ -177,7 +186,7 @@ def _costs(run: Run) -> dict[str, dict[str, float]]:
 
 
 def _is_of(name: str, method: str, run: Run) -> bool:
-    return any(name.startswith(f"{method}_{attribute}_") for attribute in run.attributes)
+    return any(name.startswith(f"{method}_{file_part(attribute)}_") for attribute in run.attributes)
 
 
 def _pictures(run: Run, measured: Mapping[Key, Measured]) -> list[tuple[str, Path]]:

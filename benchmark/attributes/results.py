@@ -19,6 +19,7 @@ Row = dict[str, Any]
 _WORDS = ("method", "attribute", "direction", "seed", "level", "worst_attribute")
 _MEASURED = ("alpha", "target_change", "latent_change", "preservation", "worst", "identity",
              "nearest", "knn", "norm", "gaussian")
+_OF_OTHERS = {"preservation", "worst"}  # not there where the judges see one attribute only
 
 
 def read_results(path: Path, keys: Iterable[Key]) -> list[Row]:
@@ -40,6 +41,7 @@ def read_results(path: Path, keys: Iterable[Key]) -> list[Row]:
     except (csv.Error, UnicodeDecodeError, TypeError, KeyError) as error:
         raise ValueError(f"results must be a run's, {path} is damaged: {error}") from error
     held: dict[tuple[str, ...], list[Row]] = {}
+    others = sum(name.startswith("moved_") for name in rows[0]) > 1 if rows else False
     for row in rows:
         held.setdefault(tuple(row[name] for name in _WORDS[:4]), []).append(row)
     for key in keys:
@@ -47,7 +49,7 @@ def read_results(path: Path, keys: Iterable[Key]) -> list[Row]:
         if not strengths:
             raise ValueError(f"results must hold every cell, {path} lacks {key.stem}.")
         for row in strengths:
-            for name in _MEASURED:
+            for name in _MEASURED if others else set(_MEASURED) - _OF_OTHERS:
                 if not math.isfinite(row.get(name, math.nan)):
                     raise ValueError(f"results must be finite, {name} of {key.stem} is not at "
                                      f"alpha = {row.get('alpha')} in {path}.")
@@ -89,8 +91,10 @@ def summaries(rows: Sequence[Row]) -> list[Row]:
         row |= {name: behaviour[name] for name in ("d", "reached", "most_change")}
         for level in levels:
             row |= {f"{name}_{level}": value for name, value in at[level].items()
-                    if _is_measured(name) and (level == levels[-1] or "moved_" not in name)}
-        row |= {f"area_{name}": area[f"{name}_mean"] for name in ("preservation", "identity")}
+                    if _is_measured(name)
+                    and (level == levels[-1] or not name.startswith("moved_"))}
+        row |= {f"area_{name}": area[f"{name}_mean"] for name in ("preservation", "identity")
+                if f"{name}_mean" in area}
         row |= {f"range_{name.removesuffix('_mean')}": value for name, value in behaviour.items()
                 if name.endswith("_mean") and value == value}
         row["range_gap"] = row["range_latent_change"] - row["range_target_change"]
@@ -105,4 +109,6 @@ def summaries(rows: Sequence[Row]) -> list[Row]:
 def _is_measured(name: str) -> bool:
     fixed = (*_WORDS, "images", "d", "reached", "in_range", "target_change", "edits", "edits_both",
              "most_change", "monotone", "linearity", "round_trip", "commutator")
+    if name.startswith("moved_"):  # an attribute's name may end like those below
+        return True
     return name not in fixed and not name.endswith(("_mean", "_low", "_high"))

@@ -117,7 +117,7 @@ def _strength_rows(measured: Measured, at: Mapping[str, np.ndarray]) -> Iterable
     for i, alpha in enumerate(measured.cell.alpha.tolist()):
         yield _key(measured, "") | {
             "alpha": alpha, "in_range": bool(measured.cell.in_range[i]),
-            "worst_attribute": measured.worst_attribute[i],
+            "worst_attribute": measured.worst_attribute[i] if measured.worst_attribute else "",
             **{name: float(values[i]) for name, values in at.items()},
         }
 
@@ -160,7 +160,7 @@ def _area_row(measured: Measured, at: Mapping[str, np.ndarray]) -> Row:
     change = curve(measured.changed, 0.0)
     return _key(measured, AREA) | {
         f"{name}_mean": area_under(change, curve(at[name], 1.0), LEVELS[-1]).item()
-        for name in QUANTITIES
+        for name in QUANTITIES if name in at
     }
 
 
@@ -201,7 +201,9 @@ def _interval_rows(
                 row: Row = {"method": method, **edit._asdict(), "seed": ALL, "level": level,
                             "images": images[method, edit]}
                 for name in QUANTITIES:
-                    own = samples[method, edit, level, name]
+                    own = samples.get((method, edit, level, name))
+                    if own is None:  # nothing else to be kept
+                        continue
                     for kind, leader in leads.items():
                         lead = samples.get((leader, edit, level, name))
                         if kind and (lead is None or leader == method):
@@ -211,9 +213,9 @@ def _interval_rows(
                         found[name + kind] += [one] if np.isfinite(one.point) else []
                 yield row
             yield {"method": method, "attribute": ALL, "direction": "both", "seed": ALL,
-                   "level": level, "edits": len(found[QUANTITIES[0]]),
-                   "edits_both": len(found[f"{QUANTITIES[0]}_gain"]),
-                   "edits_like": len(found[f"{QUANTITIES[0]}_like"]),
+                   "level": level, "edits": len(found[QUANTITIES[1]]),
+                   "edits_both": len(found[f"{QUANTITIES[1]}_gain"]),
+                   "edits_like": len(found[f"{QUANTITIES[1]}_like"]),
                    **{column: value for name, samples_of in found.items()
                       for column, value in _interval(name, mean_over(samples_of)).items()}}
 

@@ -1,8 +1,10 @@
 """What a run consists of: its cells by name, its folder, and what tasks read kept in memory."""
 
+import hashlib
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import torch
 from safetensors import SafetensorError
@@ -22,7 +24,9 @@ from lwedit.domains.base import Part
 from lwedit.editors import Editor
 from lwedit.latents import LatentSet
 
-__all__ = ["Key", "Run", "Task"]
+__all__ = ["Key", "Run", "Task", "file_part"]
+
+_LONGEST = 80  # characters of an attribute in the name of a file
 
 
 class Key(NamedTuple):
@@ -36,7 +40,15 @@ class Key(NamedTuple):
     @property
     def stem(self) -> str:
         """Name of its files."""
-        return f"{self.method}_{self.attribute}_{self.direction}_{self.seed}"
+        return f"{self.method}_{file_part(self.attribute)}_{self.direction}_{self.seed}"
+
+
+def file_part(name: str) -> str:
+    """An attribute's name as part of a file's: what a path may not hold is escaped."""
+    safe = quote(name, safe=" ()[]{}+=@!'&^~")
+    if len(safe) <= _LONGEST:
+        return safe
+    return f"{safe[:_LONGEST]}~{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 class Task(NamedTuple):
@@ -107,7 +119,7 @@ class Run:
     def editor_folder(self, key: Key) -> Path:
         """Where an editor is kept; what no seed can change is fitted once."""
         seed = key.seed if self.methods[key.method].uses_seed else "any"
-        return self.out / "editors" / f"{key.method}_{key.attribute}_{seed}"
+        return self.out / "editors" / f"{key.method}_{file_part(key.attribute)}_{seed}"
 
     def editor(self, key: Key) -> Editor:
         """A fitted editor."""

@@ -48,8 +48,11 @@ class AttributeConfig:
         device: "cpu", or "cuda" where there is one.
         batch: Images drawn and seen at a time.
         own_method: FILE.py:CLASS of the user's own editor, or empty.
-        codes: File of the user's codes, for the domain "codes".
+        codes: File or folder of the user's codes, for the domain "codes".
         labels: File of their labels.
+        codes_layers: Into how many layers a flattened code of theirs falls, 0 if it is not.
+        codes_key: Which array, where their file holds several.
+        codes_seed: Seed by which codes are shuffled before they are split.
     """
 
     domain: str = "faces"
@@ -80,6 +83,9 @@ class AttributeConfig:
     own_method: str = ""
     codes: str = ""
     labels: str = ""
+    codes_layers: int = 0
+    codes_key: str = ""
+    codes_seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("methods", "seeds"):

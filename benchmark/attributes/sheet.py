@@ -7,11 +7,14 @@ from pathlib import Path
 
 from benchmark.files import write_text
 
-__all__ = ["NOT_REACHED", "Sheet", "number", "save_sheet"]
+__all__ = ["NOT_REACHED", "NO_OTHERS", "Sheet", "number", "save_sheet"]
 
 NOT_REACHED = "not reached"
+NO_OTHERS = "n/a"  # what says something of other attributes, where there are none
 _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "→": r"$\to$",
-          "−": "$-$", "–": "--", "±": r"$\pm$", "×": r"$\times$", "≥": r"$\geq$"}
+          "−": "$-$", "–": "--", "±": r"$\pm$", "×": r"$\times$", "≥": r"$\geq$",
+          "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
+          "^": r"\textasciicircum{}"}
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from benchmark.attributes.settings import DIRECTIONS, AttributeConfig
 from lwedit.domains import AttributeDomain
 from lwedit.latents import LatentSet
 
-__all__ = ["EditSet", "edit_set", "resolve_attributes"]
+__all__ = ["FEWEST", "EditSet", "edit_set", "resolve_attributes"]
 
-_FEWEST = 10
+FEWEST = 10  # held-out codes on each side of an edit
 
 
 class EditSet(NamedTuple):
@@ -52,7 +52,11 @@ def resolve_attributes(domain: AttributeDomain, config: AttributeConfig) -> tupl
     Raises:
         ValueError: If one is not editable in this domain.
     """
+    left_out = getattr(domain, "left_out", {})
     for name in config.attributes:
+        if name in left_out:
+            raise ValueError(f"attributes must be ones that can be edited, {name!r} cannot: "
+                             f"{left_out[name]}.")
         if name not in domain.editable:
             known = ", ".join(domain.editable)
             raise ValueError(f"attributes must be among {known}, got {name!r}.")
@@ -81,10 +85,11 @@ def edit_set(
     labels = heldout.labels(attribute)
     source = (labels != int(wanted)).nonzero()[:, 0]
     target = (labels == int(wanted)).nonzero()[:, 0]
-    if min(len(source), len(target)) < _FEWEST:
+    if min(len(source), len(target)) < FEWEST:
         raise ValueError(
-            f"attribute {attribute!r} must be absent and present in {_FEWEST} held-out codes at "
-            f"least, got {len(source)} and {len(target)}."
+            f"attribute {attribute!r} must be absent and present in {FEWEST} held-out codes at "
+            f"least by the scoring judge's verdicts, got {min(len(source), len(target))} of "
+            f"{len(labels)} on one side."
         )
     share = min(1.0, len(source) / (config.calibration + config.test_images))
     first = max(2, int(share * config.calibration))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from benchmark.methods import LABELS
 
-__all__ = ["Look", "label_of", "look_of"]
+__all__ = ["Look", "drawn", "label_of", "look_of"]
 
 
 class Look(NamedTuple):
@@ -45,6 +45,11 @@ _OWN = (Look("#8B6508", "-.", "D"), Look("#5D3A9B", "-.", "P"), Look("#B2182B", 
 def look_of(method: str) -> Look:
     """How a method looks; those of the user's own share three looks."""
     return _LOOKS.get(method) or _OWN[sum(map(ord, method)) % len(_OWN)]
+
+
+def drawn(name: str) -> str:
+    """An attribute's name as figures show it, in which a dollar is a dollar."""
+    return name.replace("_", " ").replace("$", r"\$")
 
 
 def label_of(method: str) -> str:

@@ -19,7 +19,7 @@ from benchmark.attributes.details import (
 from benchmark.attributes.facts import Facts, mean_of
 from benchmark.attributes.rows import AREA, HERO, LIKE, level_name
 from benchmark.attributes.settings import LEVELS
-from benchmark.attributes.sheet import NOT_REACHED, Sheet, number
+from benchmark.attributes.sheet import NO_OTHERS, NOT_REACHED, Sheet, number
 from benchmark.attributes.style import label_of
 from benchmark.bootstrap import Interval
 from benchmark.paper import TABLE_1, TABLE_1_HERE
@@ -50,6 +50,12 @@ def _shown(interval: Interval | None, *, sign: bool = False) -> str:
     return f"{mean:{form}} [{low:{form}}, {high:{form}}]"
 
 
+def _quantity(facts: Facts, method: str, level: str, name: str, *, gain: bool = False) -> str:
+    if facts.alone and name == QUANTITIES[0]:
+        return NO_OTHERS
+    return _shown(facts.at(method, level, f"{name}_gain" if gain else name), sign=gain)
+
+
 def _tried(facts: Facts, method: str) -> int:
     return len({(row["attribute"], row["direction"]) for row in facts.of(method)})
 
@@ -58,18 +64,18 @@ def _equal_change(facts: Facts) -> Sheet:
     rows = []
     photo = ["identity (photo)"] if "identity_photo" in facts.samples else []
     for method in facts.methods:
-        gains = [facts.at(method, _HIGHEST, f"{name}_gain") for name in QUANTITIES]
         own = method == facts.rival or not facts.rival
         rows.append((
             label_of(method),
             f"{facts.count(method, _HIGHEST, 'edits')} of {_tried(facts, method)}",
-            _shown(facts.at(method, _HIGHEST, "preservation")),
-            number(mean_of(facts.of(method), f"worst_{_HIGHEST}")),
+            _quantity(facts, method, _HIGHEST, "preservation"),
+            NO_OTHERS if facts.alone else number(mean_of(facts.of(method), f"worst_{_HIGHEST}")),
             _shown(facts.at(method, _HIGHEST, "identity")),
             *(number(mean_of(facts.of(method), f"identity_photo_{_HIGHEST}")) for _ in photo),
             *(number(mean_of(facts.of(method), f"{name} identity_{_HIGHEST}"))
               for name in facts.slow),
-            *("" if own else _shown(gain, sign=True) for gain in gains),
+            *("" if own else _quantity(facts, method, _HIGHEST, name, gain=True)
+              for name in QUANTITIES),
             "" if own else str(facts.count(method, _HIGHEST, "edits_both")),
         ))
     hero = label_of(facts.rival or HERO)
@@ -110,10 +116,9 @@ def _levels(facts: Facts) -> Sheet:
             rows.append((
                 f"{level} %" if level != AREA else "area 0–90 %", label_of(method),
                 f"{facts.count(method, level, 'edits')} of {_tried(facts, method)}",
-                *(_shown(facts.at(method, level, name)) for name in QUANTITIES),
+                *(_quantity(facts, method, level, name) for name in QUANTITIES),
                 *("" if method == facts.rival else
-                  _shown(facts.at(method, level, f"{name}_gain"), sign=True)
-                  for name in QUANTITIES),
+                  _quantity(facts, method, level, name, gain=True) for name in QUANTITIES),
             ))
     hero = label_of(facts.rival or HERO)
     return Sheet(
@@ -171,6 +176,8 @@ def _per_edit(facts: Facts, quantity: str) -> Sheet:
         both = facts.rival and facts.of("lt")
         gain = facts.at("lt", _HIGHEST, f"{quantity}_gain", edit)
         cells.append(_shown(gain, sign=True) if both else "")
+        if facts.alone and quantity == QUANTITIES[0]:
+            cells[1:] = [NO_OTHERS if cell else "" for cell in cells[1:]]
         rows.append(tuple(cells))
     named = {"preservation": "Attributes preserved", "identity": f"Identity ({facts.fast})"}
     return Sheet(

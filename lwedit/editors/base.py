@@ -18,9 +18,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lwedit.classifier import LatentClassifier
-from lwedit.latents import LatentSet, Space
+from lwedit.latents import LatentSet, Space, check_cloud
 
 __all__ = ["Editor", "FitData"]
+
+_FEWEST = 4  # different codes on each side: of fewer nothing can be said but where they lie
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class FitData:
         generator: What draws the codes, codes -> images; None where there are only codes.
         layers: Layers that the edit will be restricted to, for methods that choose some; all if
             None.
+
+    Raises:
+        ValueError: If a side has fewer than four different codes, or a code lies far outside.
     """
 
     train: LatentSet
@@ -45,6 +50,26 @@ class FitData:
     seed: int
     generator: nn.Module | None = None
     layers: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for side, words in zip(self.train.pair(self.attribute), ("without", "with"), strict=True):
+            different = _different(side)
+            if different < _FEWEST:
+                equal = ", the others are copies" if different < len(side) else ""
+                raise ValueError(
+                    f"train must hold {_FEWEST} different codes at least with {self.attribute!r} "
+                    f"and as many without, got {different} of {len(side)} {words} it{equal}."
+                )
+        check_cloud(self.train.w)
+
+
+def _different(w: Float[Tensor, "n layers dim"]) -> int:
+    """How many different codes there are, counted up to the fewest that will do."""
+    found = 0
+    while len(w) and found < _FEWEST:
+        w = w[(w != w[0]).flatten(1).any(dim=1)]
+        found += 1
+    return found
 
 
 class Editor(ABC):

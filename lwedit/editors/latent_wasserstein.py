@@ -20,6 +20,7 @@ import torch
 from lwedit.editors.affine import AffineEditor, AffineMap
 from lwedit.editors.base import FitData
 from lwedit.editors.config import LatentWassersteinConfig
+from lwedit.editors.frame import frame_of
 from lwedit.editors.objective import Problem, Solution, prepare
 from lwedit.editors.solver_adam import solve_adam
 from lwedit.editors.solver_alternate import solve_alternate
@@ -59,10 +60,13 @@ class LatentWasserstein(AffineEditor):
         """
         config = LatentWassersteinConfig() if config is None else config
         rng = torch.Generator().manual_seed(data.seed)
-        problem = prepare(data, config, rng)
+        frame = frame_of(data.train.w)
+        problem = prepare(data if frame is None else frame.enter(data), config, rng)
         solution = _SOLVERS[config.solver](problem, rng, progress=progress)
         if config.back == "mean":
             solution = solution._replace(map=_with_mean_back(solution.map, problem))
+        if frame is not None:
+            solution = solution._replace(map=frame.leave(solution.map))
         editor = cls(data.attribute, data.train.space, solution.map)
         editor.solution = solution
         return editor

@@ -35,6 +35,8 @@ from lwedit.vocabulary import flatten_codes, unflatten_codes
 
 __all__ = ["Displacement", "Problem", "Sides", "Solution", "prepare"]
 
+_PAIRS, _NEAR = 200, 0.35  # codes that tell whether sets are paired, and how near pairs are
+
 Features = Callable[[Tensor], Tensor]
 Displacement = Callable[[Tensor], Tensor]  # H, (n, layers, dim) -> (n, layers, dim)
 
@@ -85,6 +87,9 @@ class Problem:
         feature_distance: The same between the u of two source codes.
         config: Settings.
         mask: 1 for the layers that H may move, 0 for the others.
+        paired: Whether every target is a changed source, among the codes to fit on and among those
+            to choose on. Such codes are no independent samples: a code's own match is part of both
+            plans then and cancels by itself (`lwedit.transport.plans`).
     """
 
     train: Sides
@@ -94,6 +99,11 @@ class Problem:
     feature_distance: float
     config: LatentWassersteinConfig
     mask: Float[Tensor, "layers 1"]
+    paired: tuple[bool, bool] = (False, False)
+
+    def own_match(self, *, held_out: bool = False) -> bool:
+        """Whether L_edit's debiasing terms let a code match itself."""
+        return not self.config.leave_one_out or self.paired[held_out]
 
     def points(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n moved"]:
         """Codes as L_edit sees them: without the layers that H may not move.
@@ -142,7 +152,7 @@ class Problem:
         total = divergence(
             self.points(edited), self.points(sides.target),
             (fraction * self.distance) ** 2, sides.a, sides.b,
-            own_match=not self.config.leave_one_out,
+            own_match=self.own_match(held_out=True),
         )
         if self.features is None:
             return total
@@ -170,9 +180,9 @@ def prepare(data: FitData, config: LatentWassersteinConfig, rng: Generator) -> P
     if data.attribute in config.group_by:
         raise ValueError(f"group_by must not hold the target attribute {data.attribute!r}.")
     train = _sides(_capped(data.train, data.attribute, config.most_codes, rng),
-                   data.attribute, config)
+                   data.attribute, config, "train")
     held_out = _sides(_capped(data.validation, data.attribute, config.held_out, rng),
-                      data.attribute, config)
+                      data.attribute, config, "validation")
     features, unit = None, 0.0
     if config.lam > 0:
         features = _features(data, config)
@@ -182,7 +192,28 @@ def prepare(data: FitData, config: LatentWassersteinConfig, rng: Generator) -> P
         unit = blur_from_fraction(1.0, u, u, rng)
     mask = _mask(config.layers, data.train.space.layers).to(train.source.device)
     distance = blur_from_fraction(1.0, _moved(train.source, mask), _moved(train.target, mask), rng)
-    return Problem(train, held_out, features, distance, unit, config, mask)
+    paired = tuple(_paired(_moved(sides.source, mask), _moved(sides.target, mask))
+                   for sides in (train, held_out))
+    return Problem(train, held_out, features, distance, unit, config, mask, paired)
+
+
+def _paired(x: Float[Tensor, "n moved"], y: Float[Tensor, "m moved"]) -> bool:
+    """Whether target codes lie much nearer to source codes than target codes to each other.
+
+    The mean move is taken off before, once roughly and once between the pairs that it gives. The
+    denser cloud has nearer neighbours by chance, as (m / n)^(1 / dimensions).
+    """
+    some = torch.arange(0, len(y), max(len(y) // _PAIRS, 1), device=y.device)
+    centre = y.mean(dim=0)
+    x, y = x - centre, y - centre
+    own = torch.cdist(y[some], y)
+    own[torch.arange(len(some)), some] = torch.inf
+    shift = y.mean(dim=0) - x.mean(dim=0)
+    nearest = torch.cdist(y[some] - shift, x).argmin(dim=1)
+    shift = (y[some] - x[nearest]).median(dim=0).values
+    across = torch.cdist(y[some] - shift, x).min(dim=1).values
+    chance = min(len(y) / len(x), 1.0) ** (1 / x.shape[1])
+    return float((across / own.min(dim=1).values).median()) < _NEAR * chance
 
 
 def _moved(
@@ -201,12 +232,41 @@ def _mask(layers: tuple[int, ...] | None, count: int) -> Float[Tensor, "layers 1
     return mask
 
 
-def _sides(latents: LatentSet, attribute: str, config: LatentWassersteinConfig) -> Sides:
+def _sides(
+    latents: LatentSet, attribute: str, config: LatentWassersteinConfig, what: str
+) -> Sides:
     source, target = latents.pair(attribute)
     has = latents.labels(attribute) == 1
     by = latents.labels_of(config.group_by)
     a = sample_weights(by[~has], by[has], config.weights)
-    return Sides(source, target, a, torch.full_like(target[:, 0, 0], 1 / len(target)))
+    b = torch.full_like(target[:, 0, 0], 1 / len(target))
+    source, a = _merged(source, a)
+    target, b = _merged(target, b)
+    for codes, mass, words in ((source, a, "without"), (target, b, "with")):
+        if config.leave_one_out and not float(mass.max()) < 0.5:
+            raise ValueError(
+                f"{what} must be three different codes at least {words} {attribute!r}, none of "
+                f"them half of all: got {len(codes)}, the most frequent {float(mass.max()):.0%}."
+            )
+    return Sides(source, target, a, b)
+
+
+def _merged(
+    w: Float[Tensor, "n layers dim"], mass: Float[Tensor, " n"]
+) -> tuple[Float[Tensor, "m layers dim"], Float[Tensor, " m"]]:
+    """Equal codes as one with the mass of all; codes that differ come back as they are.
+
+    A copy would be as good a match as the code itself, which `leave_one_out` is to keep away.
+    """
+    axis = torch.randn(w[0].numel(), generator=torch.Generator().manual_seed(0)).to(w).double()
+    along = (flatten_codes(w).double() * axis).sum(dim=1)  # the same for equal codes only
+    _, group = along.unique(return_inverse=True)
+    count = int(group.max()) + 1
+    if count == len(w):
+        return w, mass
+    first = torch.full((count,), len(w), device=w.device).scatter_reduce(
+        0, group, torch.arange(len(w), device=w.device), "amin")
+    return w[first], mass.new_zeros(count).index_add(0, group, mass)
 
 
 def _capped(latents: LatentSet, attribute: str, cap: int, rng: Generator) -> LatentSet:

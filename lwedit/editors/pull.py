@@ -66,12 +66,12 @@ class Pull:
     @torch.no_grad()
     def __call__(self, edited: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n flat"]:
         """delta of every source code."""
-        train, config = self.problem.train, self.problem.config
+        train = self.problem.train
         x = self.problem.points(edited)
         step = displacement(
             x, self.target, (self.fraction * self.problem.distance) ** 2,
             train.a, train.b, self.potentials,
-            own_match=not config.leave_one_out, tolerance=_TOLERANCE,
+            own_match=self.problem.own_match(), tolerance=_TOLERANCE,
         )
         self.potentials = step.potentials
         delta = step.delta if self.line is None else self.line.corrected(x, step.delta, train.a)

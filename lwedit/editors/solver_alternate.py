@@ -30,6 +30,7 @@ __all__ = ["solve_alternate"]
 # Smallest gain on held-out codes, relative to doing nothing, for which another round is run: at
 # the optimum only noise is left to be gained, and rounds on noise turn the codes about their mean.
 _GAIN = 1e-2
+_DEVIATIONS = 2.0  # of a mean difference between held-out codes that chance does not explain
 
 
 def solve_alternate(problem: Problem, rng: Generator, *, progress: bool = False) -> Solution:
@@ -42,28 +43,47 @@ def solve_alternate(problem: Problem, rng: Generator, *, progress: bool = False)
     """
     config = problem.config
     bar = tqdm(total=len(config.blur) * config.rounds, desc="rounds", disable=not progress)
-    best: Solution | None = None
+    still = AffineMap.zero("translation", *problem.train.source.shape[1:])
+    still = still.to(problem.train.source.device)
+    best = Solution(still, problem.held_out_loss(still), config.blur[0], 0.0, 0)
+    enough = _GAIN * abs(best.loss)
+    if _confirmed(problem):
+        best = best._replace(loss=float("inf"))
     with bar:
         regression = prepare_regression(problem)
         for fraction in config.blur:
-            for found in _rounds(problem, regression, fraction, rng):
+            for found in _rounds(problem, regression, fraction, enough, rng):
                 bar.update()
-                if best is None or found.loss < best.loss:
-                    best = found
-    assert best is not None
+                best = min(best, found, key=lambda solution: solution.loss)
     return best
+
+
+def _confirmed(problem: Problem) -> bool:
+    """Whether held-out codes differ along the line through the means, as the training codes do.
+
+    If they do not, both sides may be the same, what plans ask for noise, and to move nothing a
+    candidate. (If they do, the mean move of few codes in many dimensions may still be so noisy that
+    held-out codes are worse off for it; its direction is right.)
+    """
+    held_out, train = problem.held_out, problem.train
+    axis = train.b @ problem.points(train.target) - train.a @ problem.points(train.source)
+    gap, noise = 0.0, 0.0
+    for codes, mass, sign in ((held_out.source, held_out.a, -1), (held_out.target, held_out.b, 1)):
+        along = problem.points(codes) @ axis
+        mean = float(mass @ along)
+        gap += sign * mean
+        noise += float(mass @ (along - mean).square()) * float(mass.square().sum())
+    return gap > _DEVIATIONS * noise**0.5
 
 
 @torch.no_grad()
 def _rounds(
-    problem: Problem, regression: Regression, fraction: float, rng: Generator
+    problem: Problem, regression: Regression, fraction: float, enough: float, rng: Generator
 ) -> Iterator[Solution]:
-    """Rounds at one blur, each with the ridge that held-out codes prefer."""
+    """Rounds at one blur, each with the ridge that held-out codes prefer; the last gains little."""
     train, config = problem.train, problem.config
     blocks = train.source.shape[1] if config.shape == "per_layer" else 1
     pull = Pull(problem, fraction, blocks, rng)
-    still = AffineMap.zero("translation", *train.source.shape[1:]).to(train.source.device)
-    enough = _GAIN * abs(problem.held_out_loss(still))
     move, last = torch.zeros_like(train.source), float("inf")
     for step in range(config.rounds):
         aim = flatten_codes(move) + pull(train.source + move)

@@ -18,6 +18,7 @@ from lwedit.vocabulary import flatten_codes
 
 __all__ = ["gaussian_distance", "nearest_ratio", "norm_ratio", "target_spread"]
 
+_FAR = 10  # mean over spread from which distances are taken about the mean
 _MOST_DIMS = 512  # of a covariance; a StyleGAN code has 9216
 
 
@@ -34,7 +35,7 @@ def target_spread(targets: Float[Tensor, "m layers dim"], k: int = 1) -> float:
     if len(targets) <= k:
         fewest = "two" if k == 1 else str(k + 1)
         raise ValueError(f"targets must be {fewest} codes at least, got {len(targets)}.")
-    v = flatten_codes(targets)
+    v = _centred(targets, targets)
     apart = torch.cdist(v, v).fill_diagonal_(torch.inf)
     spread = apart.kthvalue(k, dim=1).values.mean().item()
     if not spread > 0:
@@ -56,8 +57,18 @@ def nearest_ratio(
         spread: Their `target_spread` for the same k.
         k: Which neighbour.
     """
-    distance = torch.cdist(flatten_codes(w_edit), flatten_codes(targets))
+    distance = torch.cdist(_centred(w_edit, targets), _centred(targets, targets))
     return distance.kthvalue(k, dim=1).values / spread
+
+
+def _centred(
+    w: Float[Tensor, "n layers dim"], targets: Float[Tensor, "m layers dim"]
+) -> Float[Tensor, "n flat"]:
+    """Flat codes; about the targets' mean where that is far away, as float32 distances need it."""
+    v, y = flatten_codes(w), flatten_codes(targets)
+    centre = y.mean(dim=0, dtype=torch.float64)
+    spread = (y.double() - centre).norm(dim=1).mean()
+    return v if centre.norm() <= _FAR * spread else (v.double() - centre).float()
 
 
 def norm_ratio(

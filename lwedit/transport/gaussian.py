@@ -18,6 +18,8 @@ from torch import Tensor
 
 __all__ = ["GaussianMap", "Moments", "bures_wasserstein", "gaussian_map", "moments", "shrink"]
 
+_ROUNDING = 1e-24  # of squared lengths: 1e-12 of lengths
+
 
 class Moments(NamedTuple):
     """Mean and covariance of a cloud."""
@@ -81,8 +83,11 @@ def gaussian_map(source: Moments, target: Moments, *, floor: float = 1e-8) -> Ga
         ValueError: If the source has no spread at all.
     """
     values, vectors = torch.linalg.eigh(source.covariance)
-    if not values[-1] > 0:
-        raise ValueError("source must have a positive variance, got a covariance of 0.")
+    # Equal points have a mean that rounds, hence a variance of some 1e-32 of its square.
+    extent = source.mean.square().sum() + target.covariance.trace()
+    if not values[-1] > _ROUNDING * extent or not values[-1] > 0:
+        raise ValueError("source must have a positive variance, its points are all the same to "
+                         "rounding.")
     values = values.clamp(min=floor * float(values[-1]))
     root = (vectors * values.sqrt()) @ vectors.T
     inverse = (vectors / values.sqrt()) @ vectors.T

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import os
-import re
 import runpy
 import sys
 import urllib.error
@@ -18,6 +17,8 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from tests.doors import api
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def address(toy_bundle, shipped):
     """The page with stand-ins for both domains, served on a free port."""
     import app
-    from demo import digits, faces, studio
+    from demo import digits, faces, programs, studio
     from demo.style import CSS
     from lwedit.domains import ToyDomain
 
@@ -48,7 +49,7 @@ def address(toy_bundle, shipped):
     page = app.page()
     _, url, _ = page.queue().launch(
         prevent_thread_lock=True, quiet=True, ssr_mode=False, css=CSS, max_file_size=2**20,
-        server_name="127.0.0.1")
+        server_name="127.0.0.1", app_kwargs=programs.APP)
     yield url
     page.close()
     patch.undo()
@@ -149,19 +150,47 @@ def test_a_strange_request_gets_a_plain_message_and_the_server_lives(
     assert client.predict(api_name="/describe")["methods"] == ["lt", "lw"]
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
-def test_numbers_that_json_does_not_know_are_refused_and_the_server_lives(address, number):
-    body = f'{{"data": [1, ["disc"], [{number}]]}}'.encode()
-    request = urllib.request.Request(f"{address}gradio_api/call/edit_face", body, {
-        "Content-Type": "application/json"})
+def posted(address, name, values):
+    """The answer to a request as a program without gradio's client sends it."""
+    request = urllib.request.Request(
+        f"{address}gradio_api/call/{name}", f'{{"data": {values}}}'.encode(),
+        {"Content-Type": "application/json"})
     try:
         event = json.load(urllib.request.urlopen(request, timeout=120))["event_id"]
-        outcome = urllib.request.urlopen(
-            f"{address}gradio_api/call/edit_face/{event}", timeout=120).read().decode()
+        return urllib.request.urlopen(
+            f"{address}gradio_api/call/{name}/{event}", timeout=120).read().decode()
     except urllib.error.HTTPError as error:
-        outcome = str(error)
-    assert re.search(r"event: error|HTTP Error 4\d\d", outcome)
-    assert connect(address).predict(api_name="/describe")["methods"] == ["lt", "lw"]
+        return f"{error}: {error.read().decode()}"
+
+
+@pytest.mark.parametrize("case", api.TAKEN, ids=repr)
+def test_a_request_is_answered(address, case):
+    outcome = posted(address, "edit_face", case.made)
+    assert outcome.startswith("event: complete")
+    (answer,) = json.loads(outcome.partition("data: ")[2])
+    bundle = faces_bundle()
+    names = json.loads(case.made)[1]
+    expected = [bundle.units["lw"][name].alpha(strength)
+                for name, strength in zip(names, case.truth, strict=True)]
+    assert answer["lw"]["alpha"] == pytest.approx(expected)
+
+
+def faces_bundle():
+    from demo import studio
+
+    return studio.studio("faces").bundle
+
+
+@pytest.mark.parametrize("case", api.REFUSED, ids=repr)
+def test_a_mistake_gets_one_plain_line_and_none_in_the_servers_log(address, case, capfd):
+    capfd.readouterr()
+    name, values = ("edit_face", case.made) if case.made else ("no_such", "[]")
+    outcome = posted(address, name, values)
+    assert case.refused in outcome.replace('\\"', '"')
+    assert "event: error" in outcome or "HTTP Error 4" in outcome
+    logged = capfd.readouterr()
+    assert "Traceback" not in logged.err + logged.out
+    assert posted(address, "edit_face", "[3, [], []]").startswith("event: complete")
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../../../etc/passwd", "app.py",
@@ -202,9 +231,18 @@ def test_memory_is_flat_over_many_edits(toy_faces):
 
 def test_the_example_runs_as_it_stands(address, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["client.py", address])
+    monkeypatch.setattr(sys, "argv", ["client.py", address, "disc"])
     runpy.run_path(str(ROOT / "examples" / "client.py"), run_name="__main__")
     told = capsys.readouterr().out
     assert "lw: disc" in told
     assert "image judge" in told
     assert Image.open(tmp_path / "edited_face_lw.png").size == (16, 16)
+
+
+def test_the_example_edits_glasses_or_says_that_it_cannot(address, monkeypatch):
+    from demo.faces_tab import _attributes
+
+    assert "eyeglasses" in _attributes()  # what the page as shipped edits
+    monkeypatch.setattr(sys, "argv", ["client.py", address])
+    with pytest.raises(SystemExit, match="does not edit 'eyeglasses'; it edits disc, ring"):
+        runpy.run_path(str(ROOT / "examples" / "client.py"), run_name="__main__")

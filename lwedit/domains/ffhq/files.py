@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from lwedit.data import labels
+from lwedit.data.arrays import read_array
 from lwedit.domains.digits import default_cache
 
 __all__ = [
@@ -155,7 +157,7 @@ def read_codes(path: Path, layers: int, dim: int, rows: slice) -> Float[Tensor, 
     Raises:
         ValueError: If the file is not an array of finite codes of this generator's shape.
     """
-    array = _npy(path, "codes")
+    array = read_array(path, "codes")
     if array.dtype.kind != "f" or array.ndim != 3 or array.shape[1:] != (layers, dim):
         raise ValueError(
             f"codes must be floats of shape (n, {layers}, {dim}), as the generator takes them, got "
@@ -169,29 +171,18 @@ def read_codes(path: Path, layers: int, dim: int, rows: slice) -> Float[Tensor, 
 
 
 def read_labels(path: Path) -> Int64[Tensor, "n 40"]:
-    """LT's published labels.
+    """LT's published labels, or any table or array of CelebA's forty (`lwedit.data.labels`).
 
     Raises:
-        ValueError: If the file does not hold zeros and ones in 40 columns.
+        ValueError: If the file does not hold labels of the forty attributes.
     """
-    array = _npy(path, "labels")
+    y, names, _ = labels.read_labels(path)
     columns = len(CELEBA_ATTRIBUTES)
-    if array.ndim != 2 or array.shape[1] != columns:
-        raise ValueError(f"labels must have shape (n, {columns}), got {array.shape} in {path}.")
-    array = np.array(array)
-    if not np.isin(array, (0, 1)).all():
+    if set(names) == set(CELEBA_ATTRIBUTES):
+        return y[:, [names.index(name) for name in CELEBA_ATTRIBUTES]]
+    if y.shape[1] != columns or not names[0].startswith("attribute_"):
         raise ValueError(
-            f"labels must be 0 or 1, {path} holds {np.unique(array)[:4].tolist()}; where CelebA's "
-            "text file has -1, write 0."
+            f"labels must have shape (n, {columns}), in the order of CelebA's attributes or under "
+            f"their names, got {tuple(y.shape)} in {path}."
         )
-    return torch.from_numpy(array.astype(np.int64))
-
-
-def _npy(path: Path, what: str) -> np.ndarray:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{what} must be .npy without objects, got {path}: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{what} must be an .npy file, got an archive: {path}.")
-    return array
+    return y

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from benchmark import run
-from benchmark.attributes.own_codes import read_labels
 from benchmark.attributes.settings import DIRECTIONS, PRESETS, AttributeConfig, preset
 from lwedit.domains import DigitsDomain
 from lwedit.judges.faces import FACE_ATTRIBUTES
@@ -123,14 +122,13 @@ def codes(tmp_path, w=None, y=None):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda w, y: (w[:, 0, 0], y), "codes must be floats of shape (n, layers, dim)"),
+        (lambda w, y: (w[:, 0, 0], y), "codes must be floats of shape (n, dim), (n, layers, dim)"),
         (lambda w, y: (w.astype(int), y), "codes must be floats"),
         (lambda w, y: (np.where(w == w[7, 0, 0], np.nan, w), y), "1 are not, the first in row 7"),
         (lambda w, y: (w, y[:-1]), "one row a code: 200 codes, 199 rows"),
         (lambda w, y: (w, y + 1), "labels must be 0 or 1"),
-        (lambda w, y: (w, y * 0), "all are constant"),
-        (lambda w, y: (w, y[:, :1]), "two attributes at least, got 1"),
-        (lambda w, y: (w[:50], y[:50]), "codes must be 100 at least"),
+        (lambda w, y: (w, y * 0), "none of 200 codes have it by their labels"),
+        (lambda w, y: (w[:50], y[:50]), "codes must be 100 different ones at least"),
     ],
 )
 def test_codes_that_cannot_be_used_are_named(change, message, capsys, tmp_path):
@@ -151,7 +149,7 @@ def test_files_that_are_no_codes_are_named(damage, capsys, tmp_path):
         path.write_bytes(path.read_bytes()[:-40])
     elif damage == "archive":
         with path.open("wb") as file:
-            np.savez(file, w=np.zeros((200, 3, 4)))
+            np.savez(file, w=np.zeros((200, 3, 4)), v=np.zeros(3))
     else:
         path.unlink()
     assert "codes must be" in said(capsys, *command)
@@ -164,13 +162,6 @@ def test_labels_that_are_no_table_are_named(text, capsys, tmp_path):
     (tmp_path / "y.csv").write_text(text)
     command[3] = tmp_path / "y.csv"
     assert said(capsys, *command).startswith("labels must")
-
-
-def test_labels_as_celeba_writes_them(tmp_path):
-    np.save(tmp_path / "y.npy", np.array([[-1, 1], [1, -1], [1, 1]]))
-    y, names = read_labels(tmp_path / "y.npy")
-    assert y.tolist() == [[0, 1], [1, 0], [1, 1]]
-    assert names == ("attribute_0", "attribute_1")
 
 
 def test_codes_need_their_labels(capsys, tmp_path):

@@ -1,0 +1,4 @@
+"""Checkpoints for `python -m lwedit.domains.ffhq convert`."""
+
+TAKEN = ()
+REFUSED = ()
