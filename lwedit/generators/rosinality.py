@@ -16,23 +16,22 @@ The function is the same (Karras et al., CVPR 2020), the names and shapes are no
     latent_avg                                             mapping.w_mean
 
 Learning-rate multipliers are applied at run time on both sides, so weights are copied as they are.
-The [1, 3, 3, 1] filters, which theirs stores, are checked and dropped; an entry that is missing or
-left over makes the checkpoint one of another architecture.
+Early checkpoints (550000.pt) hold no noise, which their code draws anew for every image; theirs is
+drawn once here. The [1, 3, 3, 1] filters, which theirs stores, are checked and dropped.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lwedit.generators.published import MOST_DOUBLINGS, check_filter, fill, own_noise
 from lwedit.generators.stylegan2 import Generator, GeneratorConfig
 
-__all__ = ["from_rosinality", "mean_code", "rosinality_config"]
+__all__ = ["from_rosinality", "rosinality_config"]
 
 _FILTER = re.compile(r"^(convs\.\d+\.conv\.blur|to_rgbs\.\d+\.upsample)\.kernel$")
-_SAMPLES = 100_000  # codes behind an estimated mean
 
 
 def rosinality_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
@@ -44,6 +43,8 @@ def rosinality_config(state: Mapping[str, Tensor]) -> GeneratorConfig:
     try:
         doublings = sum(name.endswith(".conv.weight") and name.startswith("to_rgbs.")
                         for name in state)
+        if doublings > MOST_DOUBLINGS:
+            raise ValueError(f"state must be of at most {MOST_DOUBLINGS} doublings.")
         channels = [state["conv1.conv.weight"].shape[1]]
         channels += [state[f"convs.{2 * i}.conv.weight"].shape[1] for i in range(doublings)]
         layers = sum(bool(re.fullmatch(r"style\.\d+\.weight", name)) for name in state)
@@ -64,7 +65,7 @@ def from_rosinality(
     """The same generator in this project's formulation, frozen, in evaluation mode.
 
     Args:
-        state: Weights by their published names.
+        state: Weights by their published names; all of the noise or none.
         latent_avg: Mean code, (dim,) or (layers, dim), the latter with equal rows; estimated by
             `mean_code` if None.
 
@@ -72,47 +73,12 @@ def from_rosinality(
         ValueError: If an entry is missing, left over or of another shape, or a filter is not
             [1, 3, 3, 1].
     """
-    config = rosinality_config(state)
-    generator = Generator(config)
-    expected, taken, ours = generator.state_dict(), set(), {}
-    for name, theirs in _names(config):
-        if theirs not in state:
-            raise ValueError(f"state must hold '{theirs}', as a StyleGAN2 generator does.")
-        value, shape = state[theirs], expected[name].shape
-        if value.numel() != shape.numel() or not _same_sides(value.shape, shape):
-            raise ValueError(
-                f"'{theirs}' must have shape {tuple(shape)}, got {tuple(value.shape)}."
-            )
-        ours[name] = value.detach().reshape(shape).float()
-        taken.add(theirs)
-    _check_rest(state, taken)
-    ours["mapping.w_mean"] = expected["mapping.w_mean"]
-    generator.load_state_dict(ours)
-    generator.eval().requires_grad_(False)
-    mean = mean_code(generator) if latent_avg is None else _one_code(latent_avg, config)
-    generator.mapping.w_mean.copy_(mean)
-    return generator.to(memory_format=torch.channels_last)
-
-
-@torch.no_grad()
-def mean_code(
-    generator: Generator, samples: int = _SAMPLES, rng: torch.Generator | None = None
-) -> Float[Tensor, " dim"]:
-    """Mean of f(z), for checkpoints that do not state it.
-
-    Args:
-        generator: Whose mapping network.
-        samples: How many z.
-        rng: Source of z; seeded with 0 if None, so that a conversion can be repeated.
-    """
-    rng = torch.Generator().manual_seed(0) if rng is None else rng
-    total, left = torch.zeros(generator.config.dim, dtype=torch.float64), samples
-    while left:
-        n = min(left, 10_000)
-        z = torch.randn(n, generator.config.dim, generator=rng)
-        total += generator.mapping(z).double().sum(dim=0)
-        left -= n
-    return (total / samples).float()
+    config, rest = rosinality_config(state), dict(state)
+    for name in [name for name in state if _FILTER.match(name)]:
+        check_filter(rest.pop(name), name, gain=4.0)  # one in four of the pixels is not zero
+    if not any(name.startswith("noises.") for name in state):
+        rest |= {f"noises.noise_{j}": own_noise(j) for j in range(config.layers - 1)}
+    return fill(config, rest, _names(config), latent_avg)
 
 
 def _names(config: GeneratorConfig) -> Iterator[tuple[str, str]]:
@@ -147,39 +113,3 @@ def _modulation(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
     yield f"{ours}.weight", f"{theirs}.conv.weight"
     yield f"{ours}.affine.weight", f"{theirs}.conv.modulation.weight"
     yield f"{ours}.affine.bias", f"{theirs}.conv.modulation.bias"
-
-
-def _same_sides(theirs: torch.Size, ours: torch.Size) -> bool:
-    """Whether two shapes are the same but for axes of length 1."""
-    return [n for n in theirs if n > 1] == [n for n in ours if n > 1]
-
-
-def _check_rest(state: Mapping[str, Tensor], taken: set[str]) -> None:
-    """Refuse filters other than [1, 3, 3, 1], which `lwedit.generators.stylegan2` has built in.
-
-    Raises:
-        ValueError: Naming the entry.
-    """
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
-    expected = torch.outer(taps, taps) / 16  # sum 4: one in four of the pixels is not zero
-    for name in sorted(state.keys() - taken):
-        if not _FILTER.match(name):
-            raise ValueError(f"state must be a StyleGAN2 generator's, which has no '{name}'.")
-        kernel = state[name].float()
-        if kernel.shape != expected.shape or not torch.allclose(kernel, expected, atol=1e-6):
-            raise ValueError(f"'{name}' must be the [1, 3, 3, 1] filter.")
-
-
-def _one_code(latent_avg: Tensor, config: GeneratorConfig) -> Float[Tensor, " dim"]:
-    """The mean of W from the mean of W+, whose rows are the same.
-
-    Raises:
-        ValueError: If it is not one code.
-    """
-    rows = latent_avg.detach().float().reshape(-1, latent_avg.shape[-1])
-    if rows.shape[1] != config.dim or len(rows) not in (1, config.layers):
-        raise ValueError(
-            f"latent_avg must have shape ({config.dim},) or ({config.layers}, {config.dim}), got "
-            f"{tuple(latent_avg.shape)}."
-        )
-    return rows.double().mean(dim=0).float()  # of equal rows exactly each of them

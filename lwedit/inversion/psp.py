@@ -198,24 +198,49 @@ def from_published(
     Raises:
         ValueError: If the encoder is of another type or architecture, or wants a mean and has none.
     """
-    named = str(options.get("encoder_type", "GradualStyleEncoder"))
-    if named not in _KINDS:
-        raise ValueError(f"encoder_type must be one of {', '.join(_KINDS)}, got {named!r}.")
+    _refuse_others(state)
+    named = options.get("encoder_type", "GradualStyleEncoder")
+    if not isinstance(named, str) or named not in _KINDS:
+        shown = repr(named) if isinstance(named, str) else type(named).__name__
+        raise ValueError(f"encoder_type must be one of {', '.join(_KINDS)}, got {shown:.60}.")
     config = _config(state, _KINDS[named])
-    encoder = PspEncoder(config)
-    state = {name: value.detach().float() if value.is_floating_point() else value
-             for name, value in state.items()}
+    with torch.device("meta"):  # no memory before the shapes are compared
+        encoder = PspEncoder(config)
+    ours = {name: value.detach().to(torch.float32 if value.is_floating_point() else value.dtype,
+                                    copy=True) for name, value in state.items()}
+    if bad := next((name for name, value in ours.items() if not value.isfinite().all()), ""):
+        raise ValueError(f"'{bad}' of the encoder must be finite.")
     mean = torch.zeros(config.layers, config.dim)
     if options.get("start_from_latent_avg", True):
-        if latent_avg is None or latent_avg.shape[-1] != config.dim:
+        if latent_avg is None or latent_avg.numel() not in (config.dim, mean.numel()):
             raise ValueError("latent_avg must be the mean code that the encoder starts from.")
         mean = latent_avg.detach().float().reshape(-1, config.dim).expand_as(mean)
     try:
-        encoder.load_state_dict({**state, "latent_avg": mean.clone()})
+        encoder.load_state_dict({**ours, "latent_avg": mean.clone()}, assign=True)
     except RuntimeError as error:
         first = str(error).split("\n")[1].strip() if "\n" in str(error) else str(error)
         raise ValueError(f"state must be that of a pSp encoder: {first:.200}") from error
     return encoder.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def _refuse_others(state: Mapping[str, Tensor]) -> None:
+    """Name the encoders of the same family that are not supported, by their keys.
+
+    Raises:
+        ValueError: If it is one of them.
+    """
+    first = state.get("input_layer.0.weight", state.get("conv1.weight"))
+    if first is not None and first.ndim == 4 and first.shape[1] == 6:
+        other = "ReStyle's, which reads a photo beside its reconstruction"
+    elif "conv1.weight" in state:
+        other = "on a ResNet, as ReStyle trains for other domains than faces"
+    elif "linear.weight" in state:
+        other = "HyperStyle's WEncoder, or pSp's that ends in one layer"
+    elif "styles.0.linear.weight" in state and not any(n.startswith("latlayer") for n in state):
+        other = "without a feature pyramid, as ReStyle's"
+    else:
+        return
+    raise ValueError(f"encoder must be pSp's or e4e's, it is {other}, which is not supported.")
 
 
 def _config(state: Mapping[str, Tensor], kind: str) -> PspConfig:
@@ -237,7 +262,7 @@ def _config(state: Mapping[str, Tensor], kind: str) -> PspConfig:
         halvings = sum(name.startswith("styles.0.convs.") and name.endswith(".weight")
                        for name in state)
         dim = state["styles.0.linear.weight"].shape[0]
-        if len(widths) != 4 or layers < _MIDDLE:
+        if len(widths) != 4 or layers < _MIDDLE or min(widths) < _SQUEEZE or halvings > 6:
             raise ValueError(f"{len(widths)} stages and {layers} codes")
         return PspConfig(layers, dim, 16 * 2**halvings, tuple(widths), tuple(blocks), kind)
     except (KeyError, ValueError) as error:

@@ -206,7 +206,7 @@ def test_the_command_converts_and_says_what_is_there(folder, made, capsys):
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"<!doctype html>", "it is a web page"), (b"PK\x03\x04" + b"\0" * 99, "truncated or damaged"),
-     (b"\x80\x03cdnnlib.tflib.network", "it is a bare pickle, as NVIDIA publishes")],
+     (b"\x80\x03cdnnlib.tflib.network", "truncated or damaged")],
 )
 def test_the_command_ends_with_one_line_where_there_is_no_checkpoint(
     folder, tmp_path, capsys, content, message

@@ -1,15 +1,15 @@
-"""Truths of lwedit.generators.foreign: three layouts are read, and nothing in a file is run."""
+"""Truths of lwedit.generators.foreign: checkpoints as people have them, and none is run."""
 
 import argparse
 import io
-import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from lwedit.generators.foreign import read_foreign
-from tests.generators.published import made_state
+from lwedit.generators.foreign import foreign_generator, read_foreign
+from tests.generators.published import drawn, made_state
 
 
 @pytest.fixture
@@ -70,19 +70,87 @@ class Trap:
 def test_code_in_a_checkpoint_is_not_run(place, tmp_path):
     target = tmp_path / "ran"
     torch.save({"g_ema": made_state(), "hook": Trap(target)}, place)
-    with pytest.raises(ValueError, match=r"must hold tensors and numbers only, it holds other"):
+    with pytest.raises(ValueError, match=r"numbers and text only: it names .*getattr. Nothing in"):
         read_foreign(place)
     assert not target.exists()
     torch.load(place, weights_only=False)  # the trap is one
     assert target.exists()
 
 
-def test_a_bare_pickle_is_not_opened(place, tmp_path):
-    target = tmp_path / "ran"
-    place.write_bytes(pickle.dumps({"G_ema": Trap(target)}))
-    with pytest.raises(ValueError, match="it is a bare pickle, as NVIDIA publishes: .*never opene"):
+@pytest.mark.parametrize("prefix", ["module.", ""])
+@pytest.mark.parametrize("where", ["beside", "inside", "numpy", "list"])
+def test_the_mean_wherever_it_lies_and_prefixes_of_parallel_training(place, prefix, where):
+    state, mean = made_state(), torch.arange(6.0)
+    inside = {"latent_avg": mean} if where == "inside" else {}
+    beside = {"beside": mean, "numpy": mean.numpy(), "list": mean.tolist()}.get(where)
+    held = {"g_ema": {f"{prefix}{k}": v for k, v in {**state, **inside}.items()}}
+    torch.save(held | ({} if beside is None else {"latent_avg": beside}), place)
+    read = read_foreign(place)
+    assert same(read.generator, state)
+    assert torch.equal(read.latent_avg, mean)
+
+
+def test_a_training_checkpoint_with_optimisers_and_discriminator_in_half_precision(place):
+    state = {name: value.half() for name, value in made_state().items()}
+    weights = [torch.nn.Parameter(torch.ones(3))]
+    optimiser = torch.optim.Adam(weights)
+    weights[0].sum().backward()
+    optimiser.step()
+    torch.save({"g": {}, "d": {"convs.0.0.weight": torch.ones(2)}, "g_ema": state, "d_optim":
+                optimiser.state_dict(), "ada_aug_p": np.float64(0.1)}, place)
+    generator = foreign_generator(read_foreign(place))
+    w = torch.randn(1, 6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(generator.double()(w), drawn(state, w), rtol=1e-9, atol=1e-9)
+
+
+def test_without_noise_theirs_is_drawn_once(place):
+    state = made_state()
+    kept = {name: value for name, value in state.items() if not name.startswith("noises")}
+    torch.save({"g_ema": kept, "latent_avg": torch.zeros(6)}, place)
+    first, second = (foreign_generator(read_foreign(place)) for _ in range(2))
+    w = torch.randn(2, 6, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(first(w), second(w))
+    own = {name: value for name, value in first.named_buffers() if name.endswith(".noise")}
+    for j, (_, noise) in enumerate(sorted(own.items(), key=lambda item: item[1].numel())):
+        state[f"noises.noise_{j}"] = noise[None, None]
+    torch.testing.assert_close(first(w).double(), drawn(state, w), rtol=1e-4, atol=1e-4)
+    spread = torch.cat([noise.flatten() for noise in own.values()]).std()
+    assert 0.9 < float(spread) < 1.1
+
+
+def test_options_of_paths_and_numpy_objects_are_data(place):
+    whole = {f"decoder.{name}": value for name, value in made_state().items()}
+    whole["encoder.input_layer.0.weight"] = torch.ones(2, 2)
+    options = {"exp_dir": Path("runs") / "one", "learning_rate": np.float64(1e-4),
+               "start_from_latent_avg": np.bool_(True), "lambdas": np.ones(2),
+               "encoder_type": "GradualStyleEncoder", "device": torch.device("cuda:0")}
+    torch.save({"state_dict": whole, "opts": options}, place)
+    read = read_foreign(place)
+    assert read.options["exp_dir"] == "runs/one"
+    assert read.options["learning_rate"] == 1e-4
+    assert read.options["start_from_latent_avg"] is True
+    assert read.latent_avg is None
+
+
+def test_e4e_is_told_by_its_options_where_they_do_not_name_it(place):
+    whole = {f"decoder.{name}": value for name, value in made_state().items()}
+    whole["encoder.input_layer.0.weight"] = torch.ones(2, 2)
+    torch.save({"state_dict": whole, "opts": {"w_discriminator_lambda": 0.1}}, place)
+    assert read_foreign(place).options["encoder_type"] == "Encoder4Editing"
+    torch.save({"state_dict": whole, "opts": {"lr": 0.1}}, place)
+    with pytest.raises(ValueError, match="opts must name encoder_type, which tells pSp's"):
         read_foreign(place)
-    assert not target.exists()
+
+
+def test_hyperstyle_and_class_conditional_generators_are_named(place):
+    state = made_state()
+    torch.save({"state_dict": {"hypernet.conv1.weight": torch.ones(2), "decoder.a": torch.ones(1)}},
+               place)
+    with pytest.raises(ValueError, match="it is HyperStyle's, whose hypernetwork is not supported"):
+        read_foreign(place)
+    torch.save({"g_ema": {**state, "embed.weight": torch.ones(10, 6)}}, place)
+    with pytest.raises(ValueError, match="'embed.weight' is of a class-conditional one"):
+        foreign_generator(read_foreign(place))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +160,7 @@ def test_a_bare_pickle_is_not_opened(place, tmp_path):
         (b"\n  <HTML>\n", "it is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "it is a Git LFS pointer"),
         (b"", "it is empty"),
-        (b"PNG or whatever", "its first bytes are not those of a file by torch.save"),
+        (b"PNG or whatever", "its first bytes are not those of a file by torch.save or pickle"),
     ],
 )
 def test_what_is_no_checkpoint_is_named_in_one_line(place, content, message):
@@ -126,7 +194,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         ({"params_ema": {}, "step": 1}, "must hold 'g_ema' .* it holds params_ema, step"),
         ({"state_dict": {"encoder.a": torch.ones(1)}}, "it holds state_dict"),
         ([torch.ones(1)], "must hold a dictionary, got list"),
-        ({"g_ema": {}, "latent_avg": 3}, "must hold latent_avg as a tensor, got int"),
+        ({"g_ema": {}, "latent_avg": 3}, "latent_avg must be a tensor or an array, got int"),
         ({}, "it holds nothing"),
     ],
 )

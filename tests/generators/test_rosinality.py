@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lwedit.generators.rosinality import from_rosinality, mean_code, rosinality_config
+from lwedit.generators.published import mean_code
+from lwedit.generators.rosinality import from_rosinality, rosinality_config
 from tests.generators.published import drawn, made_state, mapped
 
 

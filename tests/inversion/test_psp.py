@@ -136,6 +136,25 @@ def test_another_architecture_is_refused_in_one_line(state, change, options, mes
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.update({"input_layer.0.weight": torch.ones(16, 6, 3, 3)}),
+         "it is ReStyle's, which reads a photo beside its reconstruction"),
+        (lambda s: s.update({"conv1.weight": torch.ones(16, 6, 7, 7)} | {
+            "input_layer.0.weight": s["input_layer.0.weight"]}), "it is on a ResNet"),
+        (lambda s: s.update({"linear.weight": torch.ones(64, 64)}), "it is HyperStyle's WEncoder"),
+        (lambda s: [s.pop(f"latlayer{i}.{p}") for i in (1, 2) for p in ("weight", "bias")],
+         "it is without a feature pyramid, as ReStyle's"),
+    ],
+)
+def test_encoders_of_the_family_that_are_not_supported_are_named(state, change, message):
+    other = dict(state)
+    change(other)
+    with pytest.raises(ValueError, match=f"must be pSp's or e4e's, {message}.*, which is not supp"):
+        from_published(other, torch.zeros(64), {})
+
+
 def test_a_missing_mean_and_strange_sizes_are_refused(state, unchecked):
     with pytest.raises(ValueError, match="latent_avg must be the mean code"):
         from_published(state, None, {})

@@ -14,6 +14,7 @@ The commands, the first of which says what is here, what is missing, and where i
 
     python -m lwedit.domains.ffhq
     python -m lwedit.domains.ffhq convert psp_ffhq_encode.pt    writes generator and encoder
+    python -m lwedit.domains.ffhq convert ffhq.pkl              NVIDIA's: writes the generator
     python -m demo.fit_editors ffhq                             fits editors on the codes
     python benchmark/run.py --domain codes --codes FOLDER/celebahq_dlatents_psp.npy
         --labels FOLDER/celebahq_anno.npy                       compares methods on the codes alone

@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=default_folder(),
                         help="$LWEDIT_FFHQ, or .cache/lwedit/ffhq")
     commands = parser.add_subparsers(dest="command")
-    command = commands.add_parser("convert", help="published .pt -> safetensors in the folder")
-    command.add_argument("checkpoint", type=Path, help="rosinality, pSp or e4e .pt")
+    command = commands.add_parser("convert", help="published weights -> safetensors in the folder")
+    command.add_argument("checkpoint", type=Path, help="rosinality, pSp or e4e .pt, NVIDIA's .pkl")
     args = parser.parse_args(arguments)
     if args.command == "convert":
         try:

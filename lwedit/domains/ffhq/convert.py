@@ -6,16 +6,17 @@ file is the one that others use, anything else is for the user to confirm.
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from lwedit.domains.ffhq.files import ENCODER, GENERATOR, SOURCES, default_folder
 from lwedit.generators.checkpoints import generator_metadata
-from lwedit.generators.foreign import read_foreign
-from lwedit.generators.rosinality import from_rosinality
+from lwedit.generators.foreign import foreign_generator, one_line, read_foreign
 from lwedit.inversion.psp import from_published, psp_metadata
 
 __all__ = ["Conversion", "convert", "origin"]
@@ -39,11 +40,13 @@ def convert(checkpoint: Path, folder: Path | None = None) -> Conversion:
     """Write generator.safetensors, and encoder.safetensors where the checkpoint has an encoder.
 
     Args:
-        checkpoint: rosinality, pSp or e4e `.pt`; read without running code in it.
+        checkpoint: `.pt` of rosinality, pSp or e4e, or NVIDIA's `.pkl`; read without running code
+            in it.
         folder: Where to; `default_folder()` by default.
 
     Raises:
-        ValueError: In one line, if the checkpoint is none, or of another architecture.
+        ValueError: In one line, if the checkpoint is none, or of another architecture, or the
+            folder cannot be written; nothing is then left in it.
     """
     checkpoint = Path(checkpoint)
     folder = default_folder() if folder is None else Path(folder)
@@ -52,16 +55,22 @@ def convert(checkpoint: Path, folder: Path | None = None) -> Conversion:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     source = {"source": checkpoint.name, "source_sha256": digest}
     try:
-        generator = from_rosinality(held.generator, held.latent_avg)
+        generator = foreign_generator(held)
         made = {GENERATOR: (generator, generator_metadata(generator.config))}
         if held.encoder:
-            encoder = from_published(held.encoder, held.latent_avg, held.options)
+            mean = generator.w_mean if held.latent_avg is None else held.latent_avg
+            encoder = from_published(held.encoder, mean, held.options)
             made[ENCODER] = (encoder, psp_metadata(encoder.config))
     except ValueError as error:
-        raise ValueError(f"{checkpoint} must be StyleGAN2, pSp or e4e: {error}") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, (network, metadata) in made.items():
-        _write(network, metadata | source, folder / name)
+        raise ValueError(
+            f"{checkpoint} must be StyleGAN2, pSp or e4e: {one_line(error)}"
+        ) from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write({folder / name: (network, metadata | source)
+                for name, (network, metadata) in made.items()})
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{folder} must be a folder to write in: {one_line(error)}") from error
     return Conversion(tuple(folder / name for name in made), digest, origin(digest))
 
 
@@ -75,9 +84,16 @@ def origin(digest: str) -> str:
     return "It is not one that is known here: compare it with a source that you trust."
 
 
-def _write(network: torch.nn.Module, metadata: dict[str, str], path: Path) -> None:
-    """Aside, then renamed."""
-    temporary = path.with_suffix(".tmp")
-    state = {name: value.contiguous() for name, value in network.state_dict().items()}
-    save_file(state, temporary, metadata)
-    temporary.replace(path)
+def _write(files: Mapping[Path, tuple[torch.nn.Module, dict[str, str]]]) -> None:
+    """All aside, then all renamed; what is aside is removed if one cannot be written."""
+    aside = {path.with_suffix(".tmp"): path for path in files}
+    try:
+        for temporary, path in aside.items():
+            network, metadata = files[path]
+            state = {name: value.contiguous() for name, value in network.state_dict().items()}
+            save_file(state, temporary, metadata)
+        for temporary, path in aside.items():
+            temporary.replace(path)
+    finally:
+        for temporary in aside:
+            temporary.unlink(missing_ok=True)

@@ -94,6 +94,12 @@ SOURCES = (
         "bae494ef77e32a9cd1792a81a3c167692a0e64f6bcd8b06592ff42917e2ed46e", 1,
     ),
     Source(
+        "ffhq.pkl", (GENERATOR,),
+        "https://github.com/NVlabs/stylegan2-ada-pytorch (pretrained; stylegan2-ffhq-config-f.pkl "
+        "of https://github.com/NVlabs/stylegan2 is read as well)",
+        "Nvidia Source Code License, non-commercial",
+    ),
+    Source(
         CODES, (CODES,), "https://github.com/InterDigitalInc/latent-transformer (Training)",
         "InterDigital's licence; CelebA-HQ is for non-commercial research",
     ),
