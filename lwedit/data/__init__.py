@@ -1,5 +1,7 @@
 """Images with exact truth, made from files that ship with the project."""
 
+from lwedit.data.avatars import Avatars, make_avatars
+from lwedit.data.biased import BiasedAvatars
 from lwedit.data.mnist import MnistDigits, load_mnist
 from lwedit.data.multimnist import (
     MultiMnist,
@@ -10,11 +12,14 @@ from lwedit.data.multimnist import (
 )
 
 __all__ = [
+    "Avatars",
+    "BiasedAvatars",
     "MnistDigits",
     "MultiMnist",
     "MultiMnistConfig",
     "digits_for",
     "load_mnist",
+    "make_avatars",
     "make_multimnist",
     "prepare_digits",
 ]

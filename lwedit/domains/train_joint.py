@@ -26,7 +26,8 @@ from lwedit.domains.train_autoencoder import reader_features, reconstruction_she
 from lwedit.generators import GeneratorConfig
 from lwedit.generators.mapping_fit import MappingFitConfig, fit_mapping
 from lwedit.generators.projected import ProjectedDiscriminator
-from lwedit.generators.train import load_checkpoint, sample_sheet, save_checkpoint
+from lwedit.generators.resume import load_checkpoint, save_checkpoint
+from lwedit.generators.train import sample_sheet
 from lwedit.generators.training import TrainingConfig
 from lwedit.inversion.encoder import Encoder
 from lwedit.inversion.joint import JointTrainer

@@ -287,7 +287,8 @@ class Synthesis(nn.Module):
             fresh_noise: Draw new pixel noise (training); otherwise the stored noise is used
                 and the image is a function of w alone.
         """
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else w.dtype
+        device = w.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else w.dtype
         x = self.const.to(dtype)[None].expand(len(w), -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
         image, layer = None, 0

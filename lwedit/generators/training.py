@@ -82,9 +82,11 @@ def gradient_penalty(
 
 
 @contextmanager
-def _seeded_by(rng: torch.Generator) -> collections.abc.Generator[None, None, None]:
-    """Draw from torch's global state, seeded by `rng` and put back afterwards."""
-    with torch.random.fork_rng(devices=[]):
+def _seeded_by(
+    rng: torch.Generator, device: torch.device
+) -> collections.abc.Generator[None, None, None]:
+    """Draw from torch's global state on a device, seeded by `rng` and put back afterwards."""
+    with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))
         yield
 
@@ -97,6 +99,7 @@ class GanTrainer:
         config: Settings.
         rng: Source of the first weights, of z, of style mixing and of pixel noise.
         discriminator: Instead of StyleGAN2's own.
+        device: Where the networks live and the images come to; `rng` stays on the CPU.
 
     Attributes:
         steps: Updates so far.
@@ -109,13 +112,14 @@ class GanTrainer:
         config: TrainingConfig,
         rng: torch.Generator,
         discriminator: nn.Module | None = None,
+        device: str = "cpu",
     ):
-        self.config, self.rng = config, rng
-        with _seeded_by(rng):
-            self.generator = Generator(model).to(memory_format=torch.channels_last)
+        self.config, self.rng, self.device = config, rng, torch.device(device)
+        with _seeded_by(rng, torch.device("cpu")):  # the same first weights on every device
+            self.generator = Generator(model).to(self.device, memory_format=torch.channels_last)
             mirror = replace(model, channels=config.discriminator_channels or model.channels)
             self.discriminator = Discriminator(mirror) if discriminator is None else discriminator
-            self.discriminator.to(memory_format=torch.channels_last)
+            self.discriminator.to(self.device, memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.optimiser_g = torch.optim.Adam(
             self.generator.parameters(), config.lr, betas=(0.0, 0.99), foreach=True
@@ -131,9 +135,10 @@ class GanTrainer:
 
     def step(self, x: Float[Tensor, "n channels h w"]) -> GanLosses:
         """One update of both networks on a batch of real images."""
+        x = x.to(self.device)
         self.steps += 1
         self.images_seen += len(x)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16):
             fake = self._sample_images(len(x))
             logits_fake = self.discriminator(fake.detach())
             logits_real = self.discriminator(x)
@@ -143,7 +148,7 @@ class GanTrainer:
             weight = self.config.r1_gamma / 2 * self.config.r1_every
             self._descend(self.optimiser_d, weight * gradient_penalty(self.discriminator, x))
         self.discriminator.requires_grad_(False)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16):
             loss_g = functional.softplus(-self.discriminator(fake)).mean()
         self._descend(self.optimiser_g, loss_g + self._regularise(x))
         self.discriminator.requires_grad_(True)
@@ -158,18 +163,18 @@ class GanTrainer:
 
     def _sample_images(self, n: int) -> Float[Tensor, "n channels h w"]:
         w = self._sample_codes(n)
-        with _seeded_by(self.rng):  # pixel noise comes from torch's global state
+        with _seeded_by(self.rng, self.device):  # pixel noise comes from torch's global state
             return self.generator.synthesis(w, fresh_noise=True)
 
     def _sample_codes(self, n: int) -> Float[Tensor, "n layers dim"]:
         config = self.generator.config
-        z = torch.randn(2 * n, config.dim, generator=self.rng)
+        z = torch.randn(2 * n, config.dim, generator=self.rng).to(self.device)
         w = self.generator.mapping(z)
         self.generator.mapping.track_mean(w)
         layer = torch.arange(config.layers)
         cut = torch.randint(1, config.layers, (n, 1), generator=self.rng)
         mixed = torch.rand(n, 1, generator=self.rng) < self.config.mixing
-        second = (mixed & (layer >= cut))[:, :, None]
+        second = (mixed & (layer >= cut))[:, :, None].to(self.device)
         return torch.where(second, w[n:, None], w[:n, None])
 
     @staticmethod

@@ -14,7 +14,7 @@ from lwedit.domains.train_autoencoder import _save as save_autoencoder
 from lwedit.generators import GeneratorConfig, Synthesis
 from lwedit.generators.flow_mapping import FlowConfig
 from lwedit.generators.mapping_fit import MappingFitConfig
-from lwedit.generators.train import save_checkpoint
+from lwedit.generators.resume import save_checkpoint
 from lwedit.generators.training import TrainingConfig
 from lwedit.inversion import AutoencoderConfig, AutoencoderTrainer, Encoder
 from lwedit.inversion.joint import JointTrainer

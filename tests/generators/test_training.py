@@ -10,7 +10,8 @@ from safetensors import safe_open
 from torch import nn
 
 from lwedit.generators import GeneratorConfig
-from lwedit.generators.train import load_checkpoint, main, sample_sheet, save_checkpoint
+from lwedit.generators.resume import load_checkpoint, save_checkpoint
+from lwedit.generators.train import main, sample_sheet
 from lwedit.generators.training import GanTrainer, TrainingConfig
 
 TINY = GeneratorConfig(size=8, image_channels=1, dim=8, mapping_layers=1, channels=(16, 8))
