@@ -14,7 +14,7 @@ import json
 import shutil
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.data import digits_for, make_multimnist
 from lwedit.domains import DigitsDomain
 from lwedit.domains.digits import ASSETS, labels
-from lwedit.editors import FitData, LatentWassersteinNeural
+from lwedit.editors import FitData, LatentWassersteinNeural, NeuralConfig
 from lwedit.latents import LatentSet
 from lwedit.memory import keep_freed_memory
 
@@ -40,20 +40,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--attributes", nargs="+", choices=_ATTRIBUTES, default=_ATTRIBUTES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--directions", nargs="+", choices=("add", "remove"),
+                        default=("add", "remove"))
     parser.add_argument("--further", type=int, default=60_000, help="further images")
     parser.add_argument("--out", type=Path, default=ASSETS / "editors")
     parser.add_argument("--runs", type=Path, default=Path("runs/editors"), help="checkpoints")
     args = parser.parse_args(arguments)
     keep_freed_memory()
     torch.set_num_threads(1)  # sums in another order round differently
-    domain, config = DigitsDomain.load(), NEURAL["digits"]
+    domain = DigitsDomain.load()
+    config = replace(NEURAL["digits"], directions=tuple(args.directions))
     train = domain.latents("train", progress=True)
     train = train.subset(torch.arange(int(0.9 * len(train))))
     train = _joined(train, _further(domain, args.further, args.runs))
     for seed in args.seeds:
         for attribute in args.attributes:
             name = f"lw_neural_{attribute}_{seed}"
-            if _is_there(args.out / name, domain):
+            if _is_there(args.out / name, domain, config):
                 print(f"{name}: there")
                 continue
             start = time.monotonic()
@@ -64,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
                 data, config, progress=True, checkpoints=args.runs / name
             )
             editor.save(args.out / name)
-            _write_card(args.out / name, args, seed, time.monotonic() - start)
+            _write_card(args.out / name, args, config, seed, time.monotonic() - start)
             shutil.rmtree(args.runs / name)
     return 0
 
@@ -94,18 +97,20 @@ def _neighbours(train: LatentSet, attribute: str) -> LatentSet:
     return train.subset((counts == n) | (counts == n + 1))
 
 
-def _is_there(folder: Path, domain: DigitsDomain) -> bool:
+def _is_there(folder: Path, domain: DigitsDomain, config: NeuralConfig) -> bool:
     """Whether an editor of this generator and these settings lies in a folder."""
     try:
         LatentWassersteinNeural.load(folder, domain.space)
         card = json.loads((folder / "fit.json").read_text())
     except (ValueError, OSError):
         return False
-    return card["settings"] == json.loads(json.dumps(asdict(NEURAL["digits"])))
+    return card["settings"] == json.loads(json.dumps(asdict(config)))
 
 
-def _write_card(folder: Path, args: argparse.Namespace, seed: int, seconds: float) -> None:
-    card = {"seed": seed, "further_images": args.further, "settings": asdict(NEURAL["digits"]),
+def _write_card(
+    folder: Path, args: argparse.Namespace, config: NeuralConfig, seed: int, seconds: float
+) -> None:
+    card = {"seed": seed, "further_images": args.further, "settings": asdict(config),
             "seconds_of_last_sitting": round(seconds)}
     (folder / "fit.tmp").write_text(json.dumps(card, indent=1) + "\n")
     (folder / "fit.tmp").replace(folder / "fit.json")

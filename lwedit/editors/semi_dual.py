@@ -22,6 +22,7 @@ weights as one that was not.
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -179,9 +180,13 @@ class SemiDual:
                 state |= {f"adam.{name}.{i}.{k}": v.float() for k, v in moments.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")
-        about = {"done": str(self.done), "settings": repr((self.config, self.seed))}
+        about = {"done": str(self.done), "settings": self._settings()}
         save_file({k: v.contiguous() for k, v in state.items()}, temporary, metadata=about)
         temporary.replace(path)
+
+    def _settings(self) -> str:
+        """What a checkpoint must agree with; the other direction is another fit."""
+        return repr((replace(self.config, directions=("add",)), self.seed))
 
     def load(self, path: Path) -> None:
         """Go on from what `save` wrote.
@@ -192,7 +197,7 @@ class SemiDual:
         try:
             with safe_open(path, "pt") as file:
                 about = file.metadata() or {}
-            if about.get("settings") != repr((self.config, self.seed)):
+            if about.get("settings") != self._settings():
                 raise ValueError("it is of other settings")
             state = load_file(path)
             self.transport.load_state_dict(_part(state, "now."))
