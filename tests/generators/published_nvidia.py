@@ -183,7 +183,8 @@ def made_tensorflow(state, source="", **options):
                 value = value.transpose(2, 3, 1, 0).copy()
             value = value.T.copy() if kind == "affine.weight" else value
             value = value - 1 if kind == "affine.bias" else value
-            value = np.float32(value) if kind == "noise_strength" else value  # as TensorFlow gives it
+            if kind == "noise_strength":  # TensorFlow gives a scalar where there is no axis
+                value = np.float32(value)
             kind = kind.replace("affine.", "mod_")
             synthesis.append((f"{side}x{side}/{layer}/{kind}", value))
     with nvidia_modules() as modules:
