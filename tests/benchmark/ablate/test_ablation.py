@@ -67,8 +67,9 @@ class Layered:
 
     def __init__(self):
         space = Space("h", "W+", 2, 1)
-        w = torch.cat([torch.zeros(5, 2, 1), torch.ones(5, 2, 1)])
-        latents = LatentSet(w, (w[:, 0] > 0).long(), ("k",), space)
+        near = torch.linspace(-0.01, 0.01, 5)[:, None, None].expand(5, 2, 1)
+        w = torch.cat([near, 1 + near])
+        latents = LatentSet(w, (w[:, 0] > 0.5).long(), ("k",), space)
         classifier = LatentClassifier(("k",), space, ())
         with torch.no_grad():
             classifier.net[0].weight.copy_(torch.tensor([[0.0, 1.0]]))
@@ -96,7 +97,7 @@ def test_a_stopped_ablation_goes_on_where_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmark.ablate.measure.fit_variant", None)  # would stop at a second fit
     assert measure(Layered(), variants, preset, tmp_path) == first
     with pytest.raises(TypeError):  # other settings are another fit
-        measure(Layered(), variants, replace(preset, codes=3), tmp_path)
+        measure(Layered(), variants, replace(preset, codes=4), tmp_path)
 
 
 def test_layers_that_draw_are_told_from_layers_that_convince():
