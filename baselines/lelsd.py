@@ -92,10 +92,12 @@ def localisation(
 
 def find_directions(
     generator: nn.Module, w: Float[Tensor, "n layers dim"], segment: Segment, length: float,
-    config: LelsdConfig, rng: torch.Generator, *, progress: bool = False,
+    config: LelsdConfig, rng: torch.Generator, *, only: tuple[int, ...] | None = None,
+    progress: bool = False,
 ) -> Float[Tensor, "k layers dim"]:
-    """u_1 .. u_K for the part that `segment` shows, each of the length by which codes w move."""
+    """u_1 .. u_K, of a length, for the part that `segment` shows; in some layers `only`."""
     k, layers = config.directions, 1 if config.space == "W" else w.shape[1]
+    on = torch.tensor([[only is None or i in only] for i in range(w.shape[1])]).to(w)
     u = (_START * torch.randn(k, layers, w.shape[2], generator=rng)).to(w).requires_grad_()
     optimiser = torch.optim.Adam([u], config.lr)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, max(k * config.steps // 4, 1), 0.5)
@@ -104,7 +106,7 @@ def find_directions(
         sign = 1 if torch.rand((), generator=rng) < 0.5 else -1
         with torch.no_grad():
             before = feature_maps(generator, some)
-        after = feature_maps(generator, some + sign * length * _unit(u, w.shape[1])[step % k])
+        after = feature_maps(generator, some + sign * length * _unit(u * on)[step % k])
         with torch.no_grad():
             mask = (segment(before) + segment(after)) / 2
         score = localisation(before.maps, after.maps, mask).sum()
@@ -114,13 +116,11 @@ def find_directions(
         (u.grad,) = torch.autograd.grad(-score, u)  # the generator's weights get none
         optimiser.step()
         schedule.step()
-    return length * _unit(u.detach(), w.shape[1])
+    return length * _unit(u.detach() * on)
 
 
-def _unit(u: Float[Tensor, "k _layers dim"], layers: int) -> Float[Tensor, "k layers dim"]:
-    """Moves of whole codes, of length 1."""
-    moves = u.expand(-1, layers, -1)
-    return moves / moves.flatten(1).norm(dim=1)[:, None, None]
+def _unit(u: Float[Tensor, "k layers dim"]) -> Float[Tensor, "k layers dim"]:
+    return u / u.flatten(1).norm(dim=1)[:, None, None]
 
 
 class KMeansParts:
@@ -193,5 +193,5 @@ class Lelsd(AffineEditor):
             segment = lambda features: clusters(features)[:, part]  # noqa: E731
         rng = torch.Generator().manual_seed(data.seed)
         found = find_directions(data.generator, w, segment, float(apart.norm()), config, rng,
-                                progress=progress)
+                                only=data.layers, progress=progress)
         return cls(data.attribute, data.train.space, choose(found, data))

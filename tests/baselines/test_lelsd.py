@@ -116,6 +116,9 @@ def test_in_w_all_layers_move_alike_and_styles_move_as_codes():
     config = LelsdConfig(directions=1, space="W", steps=2)
     move = Lelsd.fit(data(generator, codes(40, 4, 8)), config, segment=masked(0)).map.bias
     torch.testing.assert_close(move, move[:1].expand(4, 8))
+    some = replace(data(generator, codes(40, 4, 8)), layers=(0, 2))
+    move = Lelsd.fit(some, replace(config, space="W+"), segment=masked(0)).map.bias
+    assert move.abs().sum(dim=1).nonzero().flatten().tolist() == [0, 2]
     styles = StyleSpace(generator)
     s = styles.codes(codes(40, 4, 8)).detach() - 1
     editor = Lelsd.fit(data(styles, s), LelsdConfig(directions=1, steps=2), segment=masked(0))
