@@ -72,7 +72,7 @@ def _alike(share: float, names: str, *attributes: str) -> tuple[Choice, ...]:
 FACTORS: dict[str, tuple[Choice, ...]] = {
     "top": (
         *_alike(0.14, "none sides", "bald"),
-        *_alike(0.25, "hat turban winterHat02 winterHat03 winterHat04 winterHat1", "headwear"),
+        *_alike(0.25, "hat turban winterHat02 winterHat1", "headwear"),
         *_alike(0.16, "shortFlat shortRound shortWaved theCaesar theCaesarAndSidePart shaggy"),
         *_alike(0.13, "dreads01 dreads02 fro", "curly"),
         *_alike(0.17, "bob longButNotTooLong miaWallace straight01 straight02 straightAndStrand",

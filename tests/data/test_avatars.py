@@ -155,6 +155,26 @@ def test_skin_colours_are_ordered(portraits, masks):
     assert light[~pale & ~dark].min() > light[dark].max()
 
 
+@pytest.mark.parametrize(
+    ("factor", "names"),
+    [("eyebrows", ["raised_brows", "angry_brows"]), ("eyes", ["eyes_closed", "surprised"]),
+     ("mouth", ["smiling", "frowning", "mouth_open"])],
+)
+def test_every_part_of_the_face_is_seen_whatever_else_is_worn(factor, names):
+    """Two portraits that differ in an attribute alone are 80 or more apart, of 255 a value."""
+    column, choices = list(FACTORS).index(factor), len(FACTORS[factor])
+    lenses = list(FACTORS).index("accessories")
+    for row in draw_factors(12, rng(4)):
+        row[lenses] %= 4  # no dark ones
+        factors = np.repeat(row[None], choices, axis=0)
+        factors[:, column] = np.arange(choices)
+        x, y = compose(factors).reshape(choices, -1).astype(float), attributes_of(factors)
+        apart = np.sqrt(np.square(x[:, None] - x[None]).sum(axis=2))
+        for name in names:
+            has_it = y[:, ATTRIBUTES.index(name)]
+            assert apart[has_it][:, ~has_it].min() > 80
+
+
 # --- masks -----------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ safetensors and jaxtyping alone. A time limit, Ctrl-C and a signal all end in a 
 
 import argparse
 import json
+import multiprocessing
 import signal
 import struct
 import sys
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and train."""
     args = _parser().parse_args(arguments)
     torch.set_num_threads(args.threads)
+    torch.backends.cudnn.benchmark = True  # every batch has the same shape
     keep_freed_memory()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: sys.exit(130))
@@ -107,7 +109,8 @@ def _portraits(args: argparse.Namespace, step: int) -> Iterator[Float[Tensor, "b
         while True:
             yield to_unit_range(make_avatars(args.batch, draw, size=args.size).images)
     seeds = [[args.seed, step, i] for i in range(-(-args.pool // _PIECE))]
-    with ProcessPoolExecutor() as processes:
+    context = multiprocessing.get_context("spawn")  # a process with CUDA must not be forked
+    with ProcessPoolExecutor(mp_context=context) as processes:
         pieces = processes.map(_piece, seeds, [args.size] * len(seeds))
         pool = torch.cat([torch.from_numpy(piece) for piece in pieces]).to(args.device)
     while True:
