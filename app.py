@@ -1,4 +1,4 @@
-"""The page: faces and digits edited by LW beside LT, the benchmark, and what the model is not for.
+"""The page: digits and faces edited by LW beside LT, the benchmark, and what the model is not for.
 
 `python app.py` (or `make app`) starts from the shipped weights, listens on localhost and asks
 nothing of the network; on a Hugging Face Space it listens where the Space looks. The parts are
@@ -30,10 +30,10 @@ def page() -> gr.Blocks:
     with programs.Page(title="Latent Wasserstein editing", delete_cache=(3600, 3600)) as blocks:
         html(about.HERO)
         with gr.Tabs():
-            with gr.Tab("Faces"):
-                faces_tab.build(blocks)
             with gr.Tab("Digits"):
                 digits_tab.build(blocks)
+            with gr.Tab("Faces"):
+                faces_tab.build(blocks)
             if photos.available():
                 with gr.Tab("Photos (FFHQ)"):
                     photos_tab.build()

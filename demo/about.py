@@ -16,14 +16,15 @@ _LEGEND = "".join(
     for method, (name, text) in sorted(METHODS_IN_WORDS.items())
 )
 HERO = f"""<header class="hero"><div><h1>Edit an image by moving its code</h1>
-<p>Two methods, the same slider. A generator draws an image from a list of numbers, its code; both
-methods move the code. Watch whether the <em>image</em> changes, or only what a classifier thinks of
-the code.</p></div><ul class="legend">{_LEGEND}</ul></header>"""
+<p>A generator draws an image from a list of numbers, its code; every method moves the code. Watch
+whether the <em>image</em> changes, or only what a classifier thinks of the code.</p></div>
+<ul class="legend">{_LEGEND}</ul></header>"""
 
 _METHOD = """### The method in three sentences
 
-**LW** (Latent Wasserstein) learns one affine move that carries the whole cloud of codes *without*
-an attribute onto the cloud *with* it, at the least total cost: optimal transport. **LT** (Latent
+**LW** (Latent Wasserstein) learns a move, one affine map or a neural one, that carries the whole
+cloud of codes *without* an attribute onto the cloud *with* it, at the least total cost: optimal
+transport. **LT** (Latent
 Transformer) learns a move that makes a *latent classifier* say yes, and stops as soon as it does.
 So LT can end just across the classifier's boundary where no real code lies and the picture has not
 changed, an *adversarial* edit; LW aims at real codes instead, and the benchmark measures how far

@@ -4,7 +4,8 @@
     assets/app/DOMAIN/classifier.safetensors    F
     assets/app/DOMAIN/METHOD.safetensors        one editor an attribute, tensors "ATTRIBUTE/NAME"
 
-(for ffhq, whose weights the user brings, the folder `editors` beside those weights).
+(for ffhq, whose weights the user brings, the folder `editors` beside those weights). The editors of
+LW neural are no part of it: they are the shipped ones of the benchmark, read from where they lie.
 
 Tensors are kept in float16: the page edits with the rounded maps, and `python -m demo.fit_editors`
 measures the units of strength on them after rounding. A bundle names the generator in whose space
@@ -13,7 +14,7 @@ anew, when the weights of a domain are replaced.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +25,26 @@ from torch import Tensor
 
 from baselines import METHODS
 from lwedit.classifier import LatentClassifier
-from lwedit.editors import Editor
+from lwedit.domains.digits import ASSETS
+from lwedit.editors import Editor, LatentWassersteinNeural
 from lwedit.latents import Space, hash_state
 
-__all__ = ["BUNDLES", "REFIT", "Bundle", "Unit", "attributes_in"]
+__all__ = ["BUNDLES", "NEURAL", "REFIT", "Bundle", "Unit", "attributes_in", "with_neural"]
 
 BUNDLES = Path(__file__).resolve().parents[1] / "assets" / "app"
+NEURAL = ASSETS / "editors"
 REFIT = "python -m demo.fit_editors {}"
 
 
 @dataclass(frozen=True)
 class Unit:
-    """alpha of strength 1, each way: half of the edits succeed (`demo.fit_editors` says by whom).
+    """alpha of strength 1, each way, as `demo.fit_editors` chooses it.
 
     Attributes:
         add: Adding the attribute.
         remove: Removing it.
-        reached: Whether half succeed at any strength tried, adding and removing; where they do not,
-            strength 1 is the map as fitted, alpha = 1.
+        reached: Whether there is such an alpha among those tried, adding and removing; where there
+            is none, strength 1 is the map as fitted, alpha = 1.
     """
 
     add: float
@@ -143,6 +146,29 @@ class Bundle:
             ) from error
         classifier.eval().requires_grad_(False)
         return cls(space, classifier, editors, units, about["facts"])
+
+
+def with_neural(bundle: Bundle, folder: Path = NEURAL) -> Bundle:
+    """A bundle of digits with the shipped editors of LW neural, at alpha = 1 as they were fitted.
+
+    Args:
+        bundle: Editors of the other methods.
+        folder: Where `python -m training.editors` leaves its editors.
+
+    Returns:
+        The bundle with as many as there are of its space; what is missing, the page says.
+    """
+    editors: dict[str, Editor] = {}
+    for attribute in next(iter(bundle.editors.values())):
+        try:
+            editors[attribute] = LatentWassersteinNeural.load(
+                folder / f"{LatentWassersteinNeural.method}_{attribute}_0", bundle.space)
+        except ValueError:
+            continue
+    units = dict.fromkeys(editors, Unit(1.0, 1.0, (True, True)))
+    name = LatentWassersteinNeural.method
+    return replace(bundle, editors={**bundle.editors, name: editors},
+                   units={**bundle.units, name: units})
 
 
 def attributes_in(folder: Path) -> tuple[str, ...]:

@@ -52,48 +52,53 @@ class Card(NamedTuple):
     """A picture and what is said of it.
 
     Attributes:
-        kind: "lw", "lt" or "plain".
+        kind: A method, or "plain".
         title: In bold; a method's own words replace it and `subtitle`.
         subtitle: Under it.
-        pixels: The picture.
+        pixels: The picture; None where there is none, and the facts say why.
         alt: The picture in words.
         facts: HTML paragraphs under it.
         foot: Small print.
         before: What the wipe shows, if there is one.
         wide: Whether it takes a whole row on a phone.
         side: Pixels a side of the picture, as saved.
+        ends: What lies under the wipe at its two ends.
     """
 
     kind: str
     title: str
     subtitle: str
-    pixels: UInt8[np.ndarray, "channels h w"]
+    pixels: UInt8[np.ndarray, "channels h w"] | None
     alt: str
     facts: Sequence[str] = ()
     foot: str = ""
     before: UInt8[np.ndarray, "channels h w"] | None = None
     wide: bool = False
     side: int = _SIDE
+    ends: tuple[str, str] = ("after", "before")
 
     def html(self) -> str:
         """The card."""
         title, subtitle = METHODS_IN_WORDS.get(self.kind, (self.title, self.subtitle))
-        picture, side = _uri(self.pixels, self.side), self.side
-        images = f'<img src="{picture}" alt="{escape(self.alt)}" width="{side}" height="{side}">'
+        side, images, foot = self.side, "", ""
         wipe = '<div class="wipe"></div>'
+        if self.pixels is not None:
+            images = (f'<img src="{_uri(self.pixels, side)}" alt="{escape(self.alt)}" '
+                      f'width="{side}" height="{side}">')
+            name = escape(f"{title.lower().replace(' ', '_')}.png")
+            foot = (
+                f'<div class="foot"><span>{escape(self.foot)}</span><button type="button" '
+                f'data-name="{name}" aria-label="Save the picture {escape(title)}" '
+                'onclick="lwSave(this)">Save PNG</button></div>'
+            )
         if self.before is not None:
+            over, under = self.ends
             images += f'<img class="before" src="{_uri(self.before, side)}" alt="">'
             wipe = (
-                '<label class="wipe"><span>after</span><input type="range" min="0" max="100" '
+                f'<label class="wipe"><span>{over}</span><input type="range" min="0" max="100" '
                 f'value="0" aria-label="{title}: slide to lay the original over the edit" '
-                'oninput="lwWipe(this)"><span>before</span></label>'
+                f'oninput="lwWipe(this)"><span>{under}</span></label>'
             )
-        name = escape(f"{title.lower().replace(' ', '_')}.png")
-        foot = (
-            f'<div class="foot"><span>{escape(self.foot)}</span><button type="button" '
-            f'data-name="{name}" aria-label="Save the picture {escape(title)}" '
-            'onclick="lwSave(this)">Save PNG</button></div>'
-        )
         return (
             f'<figure class="card {self.kind}{" wide" if self.wide else ""}">'
             f'<figcaption class="head"><b>{escape(title)}</b><span>{escape(subtitle)}</span>'

@@ -99,7 +99,8 @@ def compare(seed: int, steps: Sequence[Step]) -> dict[str, FaceReading]:
         place = studio("faces")
         check_steps(steps, place.domain.editable)
         before = _face(check_seed(seed))
-        edited = list(place.edit_by_all(before.w, before.x, steps).values())
+        by_method = dict.fromkeys(METHODS_SHOWN, steps)
+        edited = list(place.edit_by_all(before.w, before.x, by_method).values())
         x = torch.cat([one.x for one in edited])
         w = torch.cat([one.w for one in edited])
         judge, latent = place.domain.score(x), place.latent(w)
@@ -128,7 +129,8 @@ def strip(seed: int, steps: Sequence[Step], attribute: str) -> dict[str, FaceStr
         place = studio("faces")
         check_steps([*steps, Step(attribute, 0.0)], place.domain.editable)
         w = _face(check_seed(seed)).w
-        moved = [place.along(w, method, steps, attribute, STRIP) for method in METHODS_SHOWN]
+        last = Step(attribute, 1.0)
+        moved = [place.along(w, method, steps, last, STRIP) for method in METHODS_SHOWN]
         x = place.domain.generate(torch.cat(moved))
         column = place.domain.attributes.index(attribute)
         judge = place.domain.score(x)[:, column].tolist()

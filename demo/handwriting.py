@@ -21,22 +21,23 @@ _PUSHES = 200
 
 
 def to_domain(
-    grey: UInt8[np.ndarray, "h w"], geometry: MultiMnistConfig
+    grey: UInt8[np.ndarray, "h w"], geometry: MultiMnistConfig, nothing: str
 ) -> UInt8[np.ndarray, "1 size size"]:
     """The digits of a picture, as the domain would have drawn them.
 
     Args:
         grey: A drawing, dark on bright or bright on dark.
         geometry: Of the domain.
+        nothing: What to say where there is no ink: a drawing was not begun, a photo has none.
 
     Raises:
         ValueError: In plain words, if there is no ink, too much of it, or too many digits.
     """
-    ink = _ink(_square(grey))
+    ink = _ink(_square(grey), nothing)
     most = geometry.max_digits
     boxes = find_digits(ink > 96)
     if not boxes:
-        raise ValueError("There is no drawing yet: draw one to four digits, apart from each other.")
+        raise ValueError(nothing)
     if len(boxes) > most:
         raise ValueError(
             f"{len(boxes)} separate drawings were found, at most {most} digits fit: leave more "
@@ -76,7 +77,7 @@ def _square(grey: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "256 256"]:
     return np.asarray(padded.resize((256, 256), Image.Resampling.LANCZOS))
 
 
-def _ink(grey: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+def _ink(grey: UInt8[np.ndarray, "h w"], nothing: str) -> UInt8[np.ndarray, "h w"]:
     """White on black, stretched to the full range: the border is paper.
 
     Raises:
@@ -87,7 +88,7 @@ def _ink(grey: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
     away = np.abs(grey.astype(np.float32) - np.median(border))
     most = away.max()
     if most < 40:
-        raise ValueError("There is no drawing yet: draw one to four digits, apart from each other.")
+        raise ValueError(nothing)
     ink = np.clip(255 * away / most, 0, 255).astype(np.uint8)
     if (ink > 96).mean() > 0.5:
         raise ValueError("Most of the picture is ink; send digits on an even background.")

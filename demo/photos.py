@@ -103,7 +103,7 @@ def compare(photo: Photo, steps: Sequence[Step]) -> dict[str, PhotoReading]:
         if place.bundle is None:
             return readings
         check_steps(steps, tuple(place.bundle.editors[METHODS_SHOWN[0]]))
-        edited = place.edit_by_all(w, before, steps)
+        edited = place.edit_by_all(w, before, dict.fromkeys(METHODS_SHOWN, steps))
         codes, x = (torch.cat([getattr(one, part) for one in edited.values()])
                     for part in ("w", "x"))
         for (method, one), reading in zip(edited.items(), _read(codes, x, before), strict=True):

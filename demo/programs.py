@@ -15,9 +15,9 @@ from fastapi.responses import JSONResponse
 from gradio.route_utils import FnIndexInferError
 from PIL import Image
 
-from demo import digits, faces, photos
+from demo import digits, digits_tab, faces, photos
 from demo.pictures import read_photo_data
-from demo.studio import LOCK, METHODS_SHOWN, STRONGEST, Step, is_number, studio
+from demo.studio import LOCK, STRONGEST, Step, is_number, studio
 
 __all__ = [
     "APP",
@@ -42,7 +42,7 @@ print(answer["lw"]["judge"]["eyeglasses"], answer["lt"]["judge"]["eyeglasses"])
 
 def describe() -> dict[str, Any]:
     """What can be edited: attributes, range of strengths, methods, and which weights answer."""
-    answer: dict[str, Any] = {"methods": list(METHODS_SHOWN), "strengths": [-STRONGEST, STRONGEST]}
+    answer: dict[str, Any] = {"strengths": [-STRONGEST, STRONGEST]}
     for name in ("faces", "digits"):
         try:
             place = studio(name)
@@ -50,6 +50,7 @@ def describe() -> dict[str, Any]:
             answer[name] = {"unavailable": str(error)}
             continue
         answer[name] = {
+            "methods": [method for method, of in place.bundle.editors.items() if of],
             "editable": list(place.bundle.editors["lw"]),
             "judged": list(place.domain.attributes),
             "weights": place.domain.weights,
@@ -76,27 +77,32 @@ def edit_face(seed: int, attributes: list[str], strengths: list[float]) -> dict[
     return {name: _answer(one) for name, one in readings.items()}
 
 
-def add_digits(image: int, strengths: list[float]) -> dict[str, Any]:
-    """Add digits to a held-out image by LT and by LW, or remove them.
+def add_digits(image: int, strengths: list[float], draw: int = 0) -> dict[str, Any]:
+    """Add digits to a held-out image by LT, LW neural and LW affine, or remove them.
 
     Args:
         image: Number of the held-out image, 0 to 3999.
-        strengths: One for each digit, -5 to 5: above 0 adds one, below 0 removes one.
+        strengths: One for each digit, -5 to 5: above 0 adds one, below 0 removes one. 1 is LW
+            neural's transport itself, and the best single strength of the others.
+        draw: Which answer of LW neural: 0, or the seed of another.
 
     Returns:
-        For "image", "original" (its reconstruction, which is what gets edited), "lt" and "lw": png
-        (base64), judge (digits by the image judge), classes (which ones), latent (digits by the
-        latent classifier), alpha, milliseconds.
+        For "image", "original" (its reconstruction, which is what gets edited), "lt", "lw_neural"
+        (where it has an editor for every edit) and "lw": png (base64), judge (digits by the image
+        judge), classes (which ones), sure (whether both judges are), latent (digits by the latent
+        classifier), alpha, milliseconds.
     """
     with _plain_errors():
         pixels = digits.heldout_image(image)
         count = digits.source_count(pixels)
-        steps: list[Step] = []
+        edits: list[digits.Edit] = []
         for strength in _listed("strengths", strengths):
             if not is_number(strength):
                 raise ValueError(f"The strength must be a number, got {strength!r:.40}.")
-            steps.append(digits.next_step(count, steps, add=strength > 0, strength=abs(strength)))
-        readings = digits.compare(pixels, steps)
+            sizes = dict.fromkeys(digits.METHODS, abs(strength))
+            edits.append(digits.next_edit(
+                count, edits, add=strength > 0, strengths=sizes, draw=draw))
+        readings = digits.compare(pixels, edits)
     return {name: _answer(one) for name, one in readings.items()}
 
 
@@ -191,8 +197,8 @@ def publish() -> None:
 def warm_up() -> None:
     """Read every model and draw the first pictures, so that the first visitor waits less."""
     with LOCK:
-        for name, first in (("faces", lambda: faces.compare(1, [])),
-                            ("digits", lambda: digits.compare(digits.heldout_image(0), []))):
+        for name, first in (("digits", digits_tab.prepare),
+                            ("faces", lambda: faces.compare(1, []))):
             try:
                 studio(name)
                 first()

@@ -9,7 +9,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,10 +19,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from demo.bundles import BUNDLES, Bundle
+from demo.bundles import BUNDLES, Bundle, with_neural
 from lwedit.domains import DigitsDomain, FacesDomain
 from lwedit.domains.ffhq import FfhqDomain
 from lwedit.domains.ffhq.files import EDITORS
+from lwedit.editors import NeuralEditor
 
 __all__ = [
     "LOCK",
@@ -50,10 +51,12 @@ class Step(NamedTuple):
     Attributes:
         attribute: What is added.
         strength: How much of it, in the method's own unit (`demo.bundles.Unit`); below 0 removes.
+        draw: Which of several answers, for LW neural; 0 is the editor's own, others are seeds.
     """
 
     attribute: str
     strength: float
+    draw: int = 0
 
 
 class Edited(NamedTuple):
@@ -86,7 +89,7 @@ class Studio:
 
     def edit_by_all(
         self, w: Float[Tensor, "1 layers dim"], x: Float[Tensor, "1 channels h w"],
-        steps: Sequence[Step],
+        steps: Mapping[str, Sequence[Step]],
     ) -> dict[str, Edited]:
         """w' after all steps, in turn, and its image, by each method.
 
@@ -96,18 +99,18 @@ class Studio:
         Args:
             w: A code.
             x: Its image, which is returned as it is where no step is asked for.
-            steps: Edits, in turn.
+            steps: Edits of each method, in turn; as many for all.
         """
-        if not steps:
-            return {method: Edited(w, x, (), 0.0) for method in METHODS_SHOWN}
-        made = [self._moved(w, method, steps) for method in METHODS_SHOWN]
+        if not any(steps.values()):
+            return {method: Edited(w, x, (), 0.0) for method in steps}
+        made = [self._moved(w, method, own) for method, own in steps.items()]
         start = time.perf_counter()
         drawn = self.domain.generate(torch.cat([code for code, *_ in made])).split(1)
         share = 1000 * (time.perf_counter() - start) / len(made)
         return {
             method: Edited(code, image, alphas, milliseconds + share)
             for method, image, (code, alphas, milliseconds)
-            in zip(METHODS_SHOWN, drawn, made, strict=True)
+            in zip(steps, drawn, made, strict=True)
         }
 
     def _moved(
@@ -125,17 +128,35 @@ class Studio:
     ) -> tuple[Float[Tensor, "1 layers dim"], float]:
         """One step of a method, and the alpha that its strength means."""
         alpha = self.bundle.units[method][step.attribute].alpha(step.strength)
-        return self.bundle.editors[method][step.attribute].edit(w, alpha), alpha
+        editor = self.bundle.editors[method][step.attribute]
+        if step.draw and isinstance(editor, NeuralEditor):
+            return editor.draw(w, alpha, torch.Generator().manual_seed(step.draw)), alpha
+        return editor.edit(w, alpha), alpha
+
+    def can(self, method: str, step: Step) -> bool:
+        """Whether there is an editor for a step; LW neural has one for each direction."""
+        editor = self.bundle.editors[method].get(step.attribute)
+        if isinstance(editor, NeuralEditor):
+            return ("add" if step.strength >= 0 else "remove") in editor.transports
+        return editor is not None
 
     def along(
         self, w: Float[Tensor, "1 layers dim"], method: str, steps: Sequence[Step],
-        attribute: str, strengths: Sequence[float],
+        last: Step, strengths: Sequence[float],
     ) -> Float[Tensor, "n layers dim"]:
-        """Codes of the same steps followed by one more, at several strengths."""
+        """Codes of the same steps followed by one more, at several strengths in place of its own.
+
+        An edit is a line in alpha on either side of 0 (Eq. 1), so each side is edited once.
+        """
         for step in steps:
             w, _ = self.move(w, method, step)
-        moved = [self.move(w, method, Step(attribute, strength))[0] for strength in strengths]
-        return torch.cat(moved)
+        size = torch.tensor(strengths).abs().reshape(-1, 1, 1)
+        moved = w.repeat(len(strengths), 1, 1)
+        for sign in {math.copysign(1, strength) for strength in strengths if strength}:
+            side = torch.tensor([strength * sign > 0 for strength in strengths])
+            one = self.move(w, method, last._replace(strength=sign))[0]
+            moved[side] = w + size[side] * (one - w)
+        return moved
 
     @torch.no_grad()
     def latent(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n attributes"]:
@@ -168,7 +189,8 @@ def _open(name: str) -> Studio:
     folder = domain.folder / EDITORS if name == "ffhq" else BUNDLES / name
     if name == "ffhq" and not folder.exists():
         return Studio(domain, None)
-    return Studio(domain, Bundle.load(folder, domain.space, name))
+    bundle = Bundle.load(folder, domain.space, name)
+    return Studio(domain, with_neural(bundle) if name == "digits" else bundle)
 
 
 @contextmanager

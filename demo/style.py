@@ -1,17 +1,19 @@
 """How the page looks: theme and style sheet.
 
-One colour a method everywhere, Okabe and Ito's blue for LW and vermilion for LT; controls are grey,
-so that colour always means a method. Fonts are those of the reader's system: nothing is fetched.
+One colour a method everywhere, Okabe and Ito's blue for LW affine and vermilion for LT, Tol's wine
+for LW neural; controls are grey, so that colour always means a method. Fonts are those of the
+reader's system: nothing is fetched.
 """
 
 import gradio as gr
 
 __all__ = ["COLOURS", "CSS", "METHODS_IN_WORDS", "theme"]
 
-COLOURS = {"lw": "#0072B2", "lt": "#D55E00"}
+COLOURS = {"lw": "#0072B2", "lt": "#D55E00", "lw_neural": "#882255"}
 METHODS_IN_WORDS = {
-    "lw": ("LW", "moves the whole distribution (optimal transport)"),
     "lt": ("LT", "pushes across a classifier’s boundary"),
+    "lw": ("LW affine", "moves the whole distribution (optimal transport)"),
+    "lw_neural": ("LW neural", "the same transport, by a neural map"),
 }
 _SANS = ["ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "DejaVu Sans Mono", "monospace"]
@@ -75,9 +77,11 @@ def theme() -> gr.themes.Base:
 
 CSS = """
 :root { --lw: #0072B2; --lt: #D55E00; --lw-text: #00639b; --lt-text: #b34a00;
+  --neural: #882255; --neural-text: #882255; --good-fill: #e6f4ee; --good-line: #8cc9b0;
   --card: #ffffff; --line: #dfe4ea; --text: #1b2430; --soft: #566273; --fill: #eef1f5;
   --good: #0b6b4c; --bad: #9b2c2c; --warn-fill: #fff4e5; --warn-line: #f0c48a; }
-.dark { --lw-text: #6dbdf0; --lt-text: #ff9d57;
+.dark { --lw-text: #6dbdf0; --lt-text: #ff9d57; --neural: #b5487f; --neural-text: #ef9fc6;
+  --good-fill: #12291f; --good-line: #2c6b50;
   --card: #161c25; --line: #29323e; --text: #e6eaf0; --soft: #a3afbf; --fill: #222b37;
   --good: #5fd0a5; --bad: #ff9a9a; --warn-fill: #2b2115; --warn-line: #6b4a1d; }
 .gradio-container { max-width: 1240px !important; margin: 0 auto !important; }
@@ -94,6 +98,7 @@ footer { opacity: .8; }
 .badge { display: inline-block; min-width: 2.4em; padding: 2px 8px; border-radius: 7px;
   color: #fff; font-weight: 700; text-align: center; letter-spacing: .02em; }
 .badge.lw { background: var(--lw); } .badge.lt { background: #bb5200; }
+.badge.lw_neural { background: #882255; }
 
 .compare { display: grid; gap: 14px; grid-template-columns: repeat(3, minmax(0, 1fr));
   color: var(--text); }
@@ -102,10 +107,12 @@ footer { opacity: .8; }
   overflow: hidden; display: grid; grid-template-columns: minmax(0, 1fr); grid-row: span 4;
   grid-template-rows: subgrid; row-gap: 0; }
 .card.lw { border-top: 5px solid var(--lw); } .card.lt { border-top: 5px solid var(--lt); }
+.card.lw_neural { border-top: 5px solid var(--neural); }
 .card.plain { border-top: 5px solid var(--line); }
 .card .head { padding: 9px 13px 9px; line-height: 1.32; }
 .card .head b { font-size: 1.1rem; display: block; }
 .card.lw .head b { color: var(--lw-text); } .card.lt .head b { color: var(--lt-text); }
+.card.lw_neural .head b { color: var(--neural-text); }
 .card .head span { font-size: .86rem; color: var(--soft); display: block; }
 .frame { position: relative; aspect-ratio: 1; background: var(--fill); --at: 0%; }
 .frame img { position: absolute; inset: 0; width: 100%; height: 100%; display: block; margin: 0;
@@ -125,6 +132,8 @@ footer { opacity: .8; }
   color: var(--text); font-size: .9rem; }
 .verdict em, .verdict .result { font-style: normal; display: block; }
 .verdict .result { margin-top: 3px; }
+.verdict .result:first-child { margin: 0 0 3px; font-size: 1rem; }
+.verdict.changed { background: var(--good-fill); outline: 1px solid var(--good-line); }
 .verdict.fooled { background: var(--warn-fill); outline: 1px solid var(--warn-line); }
 .yes { color: var(--good); } .no { color: var(--bad); } .soft { color: var(--soft); }
 .meter { display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; }
@@ -148,7 +157,8 @@ footer { opacity: .8; }
   margin: 0; border: 0; }
 .strip th, .strip td { padding: 0; border: 0; text-align: center; font-size: .78rem;
   font-weight: 500; color: var(--soft); background: transparent; vertical-align: top; }
-.strip th.name { width: 3.2em; vertical-align: middle; }
+.strip th.name { width: 5.4em; vertical-align: middle; }
+.strip .badge { min-width: 0; padding: 2px 6px; line-height: 1.2; }
 .strip td img { width: 100%; aspect-ratio: 1; border: 1px solid var(--line); box-sizing: border-box;
   border-radius: 8px; display: block; margin: 0; }
 .strip td.hit img { box-shadow: 0 0 0 2px var(--card), 0 0 0 4px var(--good); }
@@ -163,6 +173,7 @@ footer { opacity: .8; }
 .notice b { display: block; margin-bottom: 3px; }
 .notice code { background: var(--fill); padding: 1px 6px; border-radius: 6px; color: var(--text); }
 .note { color: var(--soft); font-size: .88rem; line-height: 1.5; }
+.note.no { color: var(--bad); }
 
 .chart { background: var(--card); border: 1px solid var(--line); border-radius: 14px;
   padding: 14px 16px; color: var(--text); }
@@ -225,6 +236,7 @@ button[role="tab"][aria-selected="true"] { color: var(--text) !important; }
   .sides { flex-direction: column !important; flex-wrap: nowrap !important; }
   .sides > * { display: contents !important; }
   .sides .seedrow { order: -4; } .sides > * > .form { order: -3; } .sides .first { order: -2; }
+  .sides.pictures-first .first { order: -5; }
   .choices .wrap { width: 0; min-width: 100%; }
   .gradio-container { padding: 4px !important; }
   .gradio-container .main, .gradio-container .main > .wrap { padding-left: 4px !important;
@@ -234,14 +246,15 @@ button[role="tab"][aria-selected="true"] { color: var(--text) !important; }
   .compare .wide { grid-column: 1 / -1; grid-row: auto; grid-template-columns: 34% minmax(0, 1fr);
     grid-template-rows: auto 1fr; }
   .compare .wide .frame { grid-row: 1 / 3; grid-column: 1; }
-  .compare .wide .wipe { display: none; }
+  .compare .wide .wipe, .compare .wide .foot { display: none; }
   .card .head { padding: 7px 9px; } .card .head b { font-size: 1rem; }
-  .card .head span { font-size: .78rem; }
+  .card.lw_neural .head b { color: var(--neural-text); }
+.card .head span { font-size: .78rem; }
   .facts { padding: 7px 9px 10px; font-size: .82rem; }
   .verdict { font-size: .82rem; padding: 6px 8px; }
   .wipe { padding: 6px 9px 0; } .wipe span { display: none; }
   .strip { padding: 10px; } .strip table { border-spacing: 3px; }
-  .strip th.name { width: 2.5em; } .strip .sparse { display: none; }
+  .strip th.name { width: 4.2em; } .strip .sparse { display: none; }
   .thumbs { grid-template-columns: repeat(6, 1fr); gap: 5px; }
   .choices .wrap { flex-wrap: nowrap; overflow-x: auto; padding-bottom: 6px; }
   .choices label { flex: none; }

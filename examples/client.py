@@ -2,7 +2,7 @@
 
     python examples/client.py [ADDRESS [ATTRIBUTE]]    # http://127.0.0.1:7860 eyeglasses
 
-Prints what the image judge sees before and after for LT and LW, and writes edited_face_lw.png.
+Prints what the image judge sees before and after for each method, and writes edited_face_lw.png.
 """
 
 import base64
@@ -30,14 +30,14 @@ def main(address: str = "http://127.0.0.1:7860", wanted: str = "eyeglasses") -> 
     face = client.predict(
         seed=57, attributes=[wanted], strengths=[1.25], api_name="/edit_face"
     )
-    for method in known["methods"]:
+    for method in known["faces"]["methods"]:
         before, after = (face[name]["judge"][wanted] for name in ("original", method))
         identity = face[method]["identity"]
         print(f"{method}: {wanted} {before:.2f} -> {after:.2f}, identity {identity:.2f}")
     Path("edited_face_lw.png").write_bytes(base64.b64decode(face["lw"]["png"]))
 
-    image = client.predict(image=1, strengths=[1.5], api_name="/add_digits")
-    for method in known["methods"]:
+    image = client.predict(image=4, strengths=[1.0], api_name="/add_digits")
+    for method in (name for name in known["digits"]["methods"] if name in image):
         seen, claimed = image[method]["judge"], image[method]["latent"]
         print(f"{method}: image judge {seen} digits, latent classifier {claimed}")
 

@@ -46,7 +46,7 @@ def visit(browser, address):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("request", on_request)
         page.goto(f"{address}?__theme={theme}")
-        page.wait_for_selector(".compare .card.lw img")
+        page.wait_for_selector(".compare .card.lw_neural img")
         return page
 
     yield opened
@@ -85,8 +85,32 @@ def slide(page, label, share):
     page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
 
 
-def test_the_first_look_says_what_the_two_columns_are(visit):
-    page = visit()
+@pytest.fixture
+def visit_faces(visit):
+    """Opens the page at the tab of faces."""
+
+    def opened(**options):
+        page = visit(**options)
+        open_tab(page, "Faces")
+        page.locator(".card.lw img:visible").first.wait_for()
+        return page
+
+    return opened
+
+
+def test_the_first_look_shows_the_point_without_scrolling(visit):
+    for width, height in ((1280, 800), (390, 844)):
+        page = visit(width, height)
+        lt, neural = (page.locator(f".card.{method}") for method in ("lt", "lw_neural"))
+        assert "not changed: only the classifier is convinced" in lt.inner_text()
+        assert "really changed" in neural.inner_text()
+        for card in (lt, neural):
+            box = card.locator(".verdict .result").bounding_box()
+            assert box["y"] + box["height"] <= height
+
+
+def test_the_first_look_says_what_the_two_columns_are(visit_faces):
+    page = visit_faces()
     for method, words in (("lt", "pushes across a classifier’s boundary"),
                           ("lw", "moves the whole distribution (optimal transport)")):
         assert words in page.locator(f".card.{method} .head").first.inner_text()
@@ -95,8 +119,8 @@ def test_the_first_look_says_what_the_two_columns_are(visit):
         assert told in facts
 
 
-def test_faces_by_mouse(visit):
-    page = visit()
+def test_faces_by_mouse(visit_faces):
+    page = visit_faces()
     before = shown(page, "lw"), shown(page, "lt")
     slide(page, "Strength", 0.95)
     changes(page, "lw", before[0])
@@ -117,8 +141,8 @@ def test_faces_by_mouse(visit):
     page.get_by_role("button", name="Reset", exact=True).locator("visible=true").click()
 
 
-def test_faces_by_keyboard(visit):
-    page = visit()
+def test_faces_by_keyboard(visit_faces):
+    page = visit_faces()
     before = shown(page)
     page.get_by_role("slider", name=re.compile("range slider for Strength")).first.focus()
     for _ in range(4):
@@ -134,8 +158,8 @@ def test_faces_by_keyboard(visit):
     changes(page, "lw", before)
 
 
-def test_the_wipe_lays_the_original_over_the_edit_by_keyboard(visit):
-    page = visit()
+def test_the_wipe_lays_the_original_over_the_edit_by_keyboard(visit_faces):
+    page = visit_faces()
     page.locator(".card.lw .wipe input").first.focus()
     for _ in range(5):
         page.keyboard.press("PageUp")
@@ -143,28 +167,48 @@ def test_the_wipe_lays_the_original_over_the_edit_by_keyboard(visit):
     assert clip.startswith("inset(0px calc(50%") or "50%" in clip
 
 
-def test_a_picture_is_saved_as_png_by_keyboard(visit):
-    page = visit()
+def test_a_picture_is_saved_as_png_by_keyboard(visit_faces):
+    page = visit_faces()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save the picture LW").first.focus()
+        save = page.get_by_role("button", name="Save the picture LW affine")
+        save.locator("visible=true").focus()
         page.keyboard.press("Enter")
-    assert download.value.suggested_filename == "lw.png"
+    assert download.value.suggested_filename == "lw_affine.png"
     assert Image.open(download.value.path()).size == (320, 320)
 
 
 def test_digits_are_added_one_after_the_other_and_removed(visit):
     page = visit()
-    open_tab(page, "Digits")
-    page.locator(".compare.four:visible").wait_for()
-    before = shown(page)
     page.get_by_role("button", name="Keep and edit further").locator("visible=true").click()
     page.locator(".chips span:visible", has_text="+1 digit").wait_for()
-    changes(page, "lw", before)
-    before = shown(page)
+    assert page.get_by_label("number input for Strength of LW neural").input_value() == "0"
+    before = shown(page, "lt")
     page.get_by_text("Remove a digit").click()
-    changes(page, "lw", before)
+    changes(page, "lt", before)
     page.get_by_role("button", name="Reset", exact=True).locator("visible=true").click()
     page.locator(".chips:visible", has_text="No edit kept").wait_for()
+    assert page.get_by_label("number input for Strength of LW neural").input_value() == "1"
+
+
+def test_another_digit_another_image_and_a_third_method(visit):
+    page = visit()
+    before = shown(page, "lw_neural")
+    page.get_by_role("button", name="Another digit").click()
+    changes(page, "lw_neural", before)
+    assert page.get_by_label("Seed").input_value() == "1"
+    page.get_by_text("LW affine", exact=True).locator("visible=true").last.click()
+    page.locator(".card.lw:visible img").first.wait_for()
+    page.get_by_role("button", name="Find strength").click()
+    page.locator(".note:visible", has_text="LT: ").wait_for()
+    before = shown(page, "lw_neural")
+    page.locator("[data-example]").nth(3).click()
+    changes(page, "lw_neural", before)
+    number = page.get_by_label("Held-out image", exact=True)
+    number.fill("4000")
+    page.locator("[role=alert]:visible", has_text="from 0 to 3999, got 4000").wait_for()
+    before = shown(page, "lt")
+    page.get_by_role("button", name="Random").locator("visible=true").click()
+    changes(page, "lt", before)
 
 
 def test_digits_are_drawn_with_the_mouse(visit):
@@ -248,11 +292,14 @@ def test_on_a_phone_nothing_sticks_out_and_slider_and_images_share_the_screen(vi
         open_tab(page, tab)
         page.wait_for_timeout(500)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
-    open_tab(page, "Faces")
-    slider = page.get_by_role("slider", name=re.compile("range slider for Strength")).first
-    image = page.locator(".card.lw .frame:visible").first
-    top, bottom = slider.bounding_box()["y"], image.bounding_box()
-    assert bottom["y"] + bottom["height"] - top < 844
+    for tab, method in (("Faces", "lw"), ("Digits", "lw_neural")):
+        open_tab(page, tab)
+        slider = page.get_by_role("slider", name=re.compile("range slider for Strength"))
+        slider = slider.locator("visible=true").last.bounding_box()
+        image = page.locator(f".card.{method} .frame:visible").first.bounding_box()
+        ends = [box[side] + add for box in (slider, image)
+                for side, add in (("y", 0), ("y", box["height"]))]
+        assert max(ends) - min(ends) < 844
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

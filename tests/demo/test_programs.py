@@ -44,7 +44,7 @@ def address(toy_bundle, shipped):
     patch = pytest.MonkeyPatch()
     patch.setattr(studio, "_open", lambda name: places[name])
     places["digits"] = studio.Studio(FewImages(), _still_digits(shipped))
-    for cached in (faces._face, digits._encoded, digits._heldout):
+    for cached in (faces._face, digits._encoded, digits._compared, digits._heldout):
         cached.cache_clear()
     page = app.page()
     _, url, _ = page.queue().launch(
@@ -53,13 +53,14 @@ def address(toy_bundle, shipped):
     yield url
     page.close()
     patch.undo()
-    for cached in (faces._face, digits._encoded, digits._heldout):
+    for cached in (faces._face, digits._encoded, digits._compared, digits._heldout):
         cached.cache_clear()
 
 
 def _still_digits(shipped):
     """Translations by zero and a classifier without training: what they say does not matter."""
     from baselines import Centroids
+    from demo import digits
     from demo.bundles import Bundle, Unit
     from lwedit.classifier import LatentClassifier
     from lwedit.editors import AffineMap
@@ -67,7 +68,7 @@ def _still_digits(shipped):
     space = shipped.space
     still = AffineMap.zero("translation", space.layers, space.dim)
     names = [task.attribute for task in shipped.tasks]
-    editors = {m: {a: Centroids(a, space, still) for a in names} for m in ("lt", "lw")}
+    editors = {m: {a: Centroids(a, space, still) for a in names} for m in digits.METHODS}
     units = {m: dict.fromkeys(names, Unit(1.0, 1.0, (True, True))) for m in editors}
     classifier = LatentClassifier(shipped.attributes, space, (8,)).eval().requires_grad_(False)
     return Bundle(space, classifier, editors, units)
@@ -121,7 +122,7 @@ def test_digits_answer_too(address):
 
     index = next(i for i in range(40) if digits.source_count(digits.heldout_image(i)) == 2)
     answer = connect(address).predict(index, [1.0, -1.0], api_name="/add_digits")
-    assert list(answer) == ["image", "original", "lt", "lw"]
+    assert list(answer) == ["image", "original", "lt", "lw_neural", "lw"]
     assert pixels(answer["lw"]).shape == (64, 64)
     assert answer["lw"]["alpha"] == [1.0, -1.0]
 
@@ -147,7 +148,7 @@ def test_a_strange_request_gets_a_plain_message_and_the_server_lives(
     client = connect(address)
     with pytest.raises((AppError, ValueError), match=message):
         client.predict(*arguments, api_name=name)
-    assert client.predict(api_name="/describe")["methods"] == ["lt", "lw"]
+    assert client.predict(api_name="/describe")["faces"]["methods"] == ["lt", "lw"]
 
 
 def posted(address, name, values):
