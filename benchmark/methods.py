@@ -26,6 +26,9 @@ FLOORS = ("none", "random", "centroids", "gaussian_ot", "nearest")
 SHIPPED = ("lw_neural", "lw_paper")  # their fits take longer than a run; see RunConfig.refit
 ONE_SEED = ("lw_neural", "lw_paper")  # of those, the first seed is shipped
 AS_FITTED = ("lw_paper", "lw_star", "lw", "lw_neural", "lw_every_layer")  # shown at alpha = 1 too
+# Restricted to the run's layers after the fit; the others know them in theirs, or edit all.
+_RESTRICTED = ("random", "centroids", "lt_restricted", "interfacegan", "interfacegan_cond",
+               "lightsb", "wstar")
 
 
 class _Variant(NamedTuple):
@@ -91,7 +94,7 @@ def fit_digits(name: str, data: FitData, config: RunConfig, *, progress: bool = 
     elif issubclass(editor, GaussianTransport):
         fit = partial(editor.fit, layers=layers)
     fitted = fit(data, progress=progress) if name in SHIPPED else fit(data)
-    if layers and name in ("random", "centroids", "lt_restricted"):
+    if layers and name in _RESTRICTED:
         fitted.restrict(layers)
     return fitted
 

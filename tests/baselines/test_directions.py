@@ -61,7 +61,7 @@ def test_a_direction_goes_to_the_attribute_that_it_changes_most():
 
 
 def test_layer_groups_are_stylegans():
-    one, ten, all_of_them = (world(gaussian(9, layers, 3)) for layers in (1, 10, 18))
+    one, ten, all_of_them = (world(gaussian(60, layers, 3)) for layers in (1, 10, 18))
     assert layer_groups(one) == [(0,)]
     assert layer_groups(ten)[1:] == [(0, 1, 2, 3), (4, 5, 6, 7), (8, 9)]
     assert layer_groups(all_of_them)[3] == tuple(range(8, 18))
