@@ -28,7 +28,7 @@ __all__ = [
     "uploaded_image",
 ]
 
-EXAMPLES = (39, 21, 16, 25, 4, 15, 30, 10, 33, 0, 14, 38)
+EXAMPLES = (39, 21, 16, 4, 15, 30, 10, 33, 0, 14, 38)
 _START = EXAMPLES[0]
 _FIRST = ("lt", "lw_neural")  # shown until somebody chooses
 _FINDS = ("lt", "lw")  # methods whose strength is looked for; LW neural's is the transport itself

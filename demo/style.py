@@ -236,7 +236,7 @@ button[role="tab"][aria-selected="true"] { color: var(--text) !important; }
   .sides { flex-direction: column !important; flex-wrap: nowrap !important; }
   .sides > * { display: contents !important; }
   .sides .seedrow { order: -4; } .sides > * > .form { order: -3; } .sides .first { order: -2; }
-  .sides.pictures-first .first { order: -5; }
+  .sides.pictures-first .first { order: -5; } .sides.pictures-first .seedrow { order: -2; }
   .choices .wrap { width: 0; min-width: 100%; }
   .gradio-container { padding: 4px !important; }
   .gradio-container .main, .gradio-container .main > .wrap { padding-left: 4px !important;

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from baselines import Centroids
-from demo.bundles import Bundle, Unit
-from demo.fit_editors import main, unit_of
+from demo.bundles import Bundle, Unit, with_neural
+from demo.fit_editors import best_strength, main, unit_of
 from lwedit.domains import ToyDomain
+from lwedit.domains.digits import DigitScores
 from lwedit.domains.toy import THRESHOLDS, mixing
-from lwedit.editors import AffineMap
+from lwedit.editors import AffineMap, LatentWassersteinNeural, NeuralConfig
+from lwedit.editors.neural import Transport
 
 
 @pytest.fixture
@@ -96,6 +98,55 @@ def test_the_unit_of_an_edit_that_never_succeeds_is_the_map_as_fitted():
     still = Centroids("disc", domain.space, AffineMap.zero("translation", 2, 6))
     unit = unit_of(still, w, lambda codes, _: torch.zeros(len(codes)) > 1, wanted=True)
     assert unit == (1.0, False)
+
+
+class OneNumber:
+    """Codes are images: the first entry counts digits of class 0, and by halves nobody is sure."""
+
+    def generate(self, w):
+        return w
+
+    def score(self, x):
+        value = x[:, 0, 0]
+        count = value.floor().long()
+        sure = torch.where(value - count < 0.5, 1.0, 0.5)
+        return DigitScores(count, torch.eye(10).long()[:1] * count[:, None], sure, sure)
+
+
+@pytest.mark.parametrize(("start", "wanted", "adding"), [(1.1, 2, True), (3.1, 2, False)])
+def test_the_best_strength_is_the_least_with_most_accepted_edits(start, wanted, adding):
+    """From 1.1 digits at a half a unit of alpha: sure of two from alpha 2 to 2.5."""
+    space = ToyDomain().space
+    direction = torch.zeros(space.layers, space.dim)
+    direction[0, 0] = 0.5
+    editor = Centroids("disc", space, AffineMap(None, direction))
+    w = torch.full((4, space.layers, space.dim), start)
+    best = best_strength(OneNumber(), editor, w, wanted, adding=adding)
+    truth = [a for a in torch.linspace(0.25, 5, 20).tolist()
+             if 0 <= (start + (0.5 if adding else -0.5) * a) - wanted < 0.5]
+    assert best == (truth[0], True)
+    assert best_strength(OneNumber(), editor, w, 9, adding=adding) == (1.0, False)
+
+
+def test_shipped_neural_editors_join_a_bundle_and_what_is_damaged_or_missing_does_not(
+    toy_bundle, tmp_path
+):
+    space = toy_bundle.space
+    net = Transport(space.layers, space.dim, False, NeuralConfig(width=32, potential_width=32))
+    rng = torch.Generator().manual_seed(0)
+    torch.nn.init.normal_(net.map.end.weight, generator=rng)
+    whole, damaged, *missing = toy_bundle.editors["lw"]
+    made = LatentWassersteinNeural(whole, space, {"add": net}, torch.randn(1, 8, generator=rng))
+    for name in (whole, damaged):
+        made.save(tmp_path / f"lw_neural_{name}_0")
+    (tmp_path / f"lw_neural_{damaged}_0" / "weights.safetensors").write_bytes(b"damaged")
+    bundle = with_neural(toy_bundle, tmp_path)
+    assert list(bundle.editors["lw_neural"]) == [whole]
+    assert missing
+    w = torch.randn(3, space.layers, space.dim, generator=rng)
+    edited = bundle.editors["lw_neural"][whole].edit(w, bundle.units["lw_neural"][whole].alpha(1))
+    torch.testing.assert_close(edited, made.edit(w, 1.0), atol=2e-2, rtol=1e-2)
+    assert "lw_neural" not in toy_bundle.editors
 
 
 def test_a_strength_becomes_alpha_in_the_unit_of_its_direction():
