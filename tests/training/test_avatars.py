@@ -41,6 +41,25 @@ def test_masks_move_with_their_images():
     assert (moved - regions[:, None]).abs().max() > 0
 
 
+def test_what_is_trained_is_measured_as_shipped_and_not_trained_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(judges, "_BATCH", 4)
+    monkeypatch.setattr(judges, "_ASIDE", 20)
+    command = ["--out", str(tmp_path), "--images", "8", "--heldout", "20"]
+    judges.main(command)
+    facts = json.loads((tmp_path / "judges.json").read_text())
+    kinds = ("judge", "parser")
+    assert list(facts) == [f"{half}_{kind}" for half in judges.HALVES for kind in kinds]
+    assert all(fact["images_shown"] == 8 for fact in facts.values())
+    judge, parser = (tmp_path / f"scoring_{kind}.safetensors" for kind in kinds)
+    accuracy = judges.measure_judge(judge, 20)["accuracy"]
+    assert accuracy == facts["scoring_judge"]["accuracy"]
+    overlap = judges.measure_parser(parser, 20)["iou"]
+    assert overlap["skin"] == facts["scoring_parser"]["iou"]["skin"]
+    written = judge.stat().st_mtime_ns
+    judges.main(command)
+    assert judge.stat().st_mtime_ns == written
+
+
 # --- the generator ---------------------------------------------------------------------------
 
 

@@ -41,6 +41,7 @@ _BATCH = 64
 _LR = 3e-3  # highest step size
 _SHIFT = 2  # pixels
 _NOISE = 0.06  # largest standard deviation, of values in [-1, 1]
+_ASIDE = 2000  # portraits that probabilities are calibrated on
 _CALIBRATION, _HELD_OUT = 101, 102  # seeds
 
 
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
             network = FaceJudge(ATTRIBUTES) if kind == "judge" else Parser(REGIONS)
             shown = fit(network, half, args.images, args.limit, name)
             if isinstance(network, FaceJudge):
-                x, y = _labelled(draw_factors(2000, np.random.default_rng(_CALIBRATION)))
+                x, y = _labelled(draw_factors(_ASIDE, np.random.default_rng(_CALIBRATION)))
                 network.scale_logits(*calibrate(network.logits(x), y.long()))
             network.save(path)
             measure = measure_judge if kind == "judge" else measure_parser
