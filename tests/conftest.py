@@ -1,6 +1,7 @@
 """What the tests share: shape checks switched off as users run the code, and the shipped domain."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 
@@ -8,9 +9,12 @@ import jaxtyping
 import pytest
 
 # Defaults of methods that take long, where a test is about something else.
-_QUICK = {"lightsb.LightSbConfig": {"steps": 20},
-          "wstar.WStarConfig": {"steps": 10, "hidden": 8, "drawn": 20},
-          "lelsd.LelsdConfig": {"steps": 4, "directions": 1, "parts": 2}}
+_QUICK = {"baselines.lightsb.LightSbConfig": {"steps": 20},
+          "baselines.wstar.WStarConfig": {"steps": 10, "hidden": 8, "drawn": 20},
+          "baselines.lelsd.LelsdConfig": {"steps": 4, "directions": 1, "parts": 2},
+          "lwedit.editors.semi_dual.NeuralConfig": {
+              "width": 32, "depth": 1, "potential_width": 32, "potential_depth": 1, "steps": 2,
+              "batch": 16, "candidates": 2}}
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +24,11 @@ def quick():
     def shortened():
         with pytest.MonkeyPatch.context() as patch:
             for place, settings in _QUICK.items():
-                module, name = place.split(".")
-                module = import_module(f"baselines.{module}")
+                module, _, name = place.rpartition(".")
+                module = import_module(module)
                 patch.setattr(module, name, partial(getattr(module, name), **settings))
+            paper = import_module("lwedit.editors.paper")
+            patch.setattr(paper, "PAPER", replace(paper.PAPER, max_steps=20))
             yield
 
     return shortened

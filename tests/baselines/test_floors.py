@@ -1,7 +1,6 @@
 """Truths for floors and ceiling, and the contract that all methods share."""
 
 from dataclasses import replace
-from functools import partial
 
 import ot
 import pytest
@@ -9,7 +8,7 @@ import torch
 
 from baselines import METHODS, Centroids, GaussianTransport, Nearest, NoEdit, RandomDirection
 from lwedit.classifier import ClassifierConfig, LatentClassifier
-from lwedit.editors import FitData, NeuralConfig, paper, semi_dual
+from lwedit.editors import FitData
 from lwedit.generators import Generator, GeneratorConfig
 from lwedit.latents import LatentSet, Space
 
@@ -37,15 +36,6 @@ def test_what_needs_a_generator_says_so(name, data):
         METHODS[name].fit(replace(data, generator=None))
 
 
-@pytest.fixture
-def _few_steps(monkeypatch):
-    monkeypatch.setattr(paper, "PAPER", replace(paper.PAPER, max_steps=20))
-    small = partial(NeuralConfig, width=32, depth=1, potential_width=32, potential_depth=1, steps=2,
-                    batch=16, candidates=2)
-    monkeypatch.setattr(semi_dual, "NeuralConfig", small)
-
-
-@pytest.mark.usefixtures("_few_steps")
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_keeps_the_contract(name, data, quick, tmp_path):
     with quick():

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from benchmark.attributes.strengths import Strengths
 from benchmark.devices import check_device, move_domain
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.domains import ToyDomain
-from lwedit.editors import FitData, NeuralConfig, paper, semi_dual
+from lwedit.editors import FitData
 
 CONFIG = AttributeConfig(domain="toy", test_images=12, calibration=8, real_images=20, lw_rounds=2,
                          pictured=1, batch=5)
@@ -70,12 +69,8 @@ def cell(method, device):
     "method", [name for name, kind in METHODS.items() if not kind.needs_generator]
 )
 def test_every_stage_keeps_to_its_device_and_gives_the_same_numbers(
-    method, tmp_path, quick, unchecked, monkeypatch
+    method, tmp_path, quick, unchecked
 ):
-    monkeypatch.setattr(paper, "PAPER", replace(paper.PAPER, max_steps=20))
-    small = partial(NeuralConfig, width=32, depth=1, potential_width=32, potential_depth=1, steps=2,
-                    batch=16, candidates=2)
-    monkeypatch.setattr(semi_dual, "NeuralConfig", small)
     with quick():
         _, expected = cell(method, "cpu")
     with quick(), Pretending():
