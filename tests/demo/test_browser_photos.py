@@ -56,7 +56,7 @@ def page(browser, address, request):
     page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:"))
             else troubles.append(r.url))
     page.goto(address)
-    page.wait_for_selector(".compare .card.lw img")
+    page.wait_for_selector(".compare .card.lt img")
     tab = page.get_by_role("tab", name="Photos (FFHQ)")
     if tab.is_visible():
         tab.click()

@@ -72,7 +72,7 @@ def tabs(page):
 def test_without_weights_there_is_no_tab_and_about_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("LWEDIT_FFHQ", str(tmp_path / "none"))
     assert not photos.available()
-    assert tabs(app.page()) == ["Faces", "Digits", "Benchmark", "About"]
+    assert tabs(app.page()) == ["Digits", "Faces", "Benchmark", "About"]
     told = about.ffhq_words()
     for part in ("`generator.safetensors` and `encoder.safetensors` are not here",
                  "psp_ffhq_encode.pt", "github.com/eladrich/pixel2style2pixel", "SHA-256",
@@ -83,7 +83,7 @@ def test_without_weights_there_is_no_tab_and_about_says_what_is_missing(tmp_path
 
 
 def test_with_weights_there_is_one(folder):
-    assert tabs(app.page()) == ["Faces", "Digits", "Photos (FFHQ)", "Benchmark", "About"]
+    assert tabs(app.page()) == ["Digits", "Faces", "Photos (FFHQ)", "Benchmark", "About"]
     assert "The tab *Photos (FFHQ)* encodes photos. To edit them, codes" in about.ffhq_words()
 
 
