@@ -128,7 +128,7 @@ def test_one_attribute_is_enough_and_the_rest_says_so(tmp_path, capsys):
     report = (tmp_path / "run" / "report.md").read_text()
     assert "Not edited is 'rare': " in report
     table = (tmp_path / "run" / "tables" / "equal_change.md").read_text()
-    assert "| LW | " in table
+    assert "| LW, affine (ours) | " in table
     assert " n/a | n/a | " in table
     for name in ("rescoring", "edits_preservation", "levels"):
         text = (tmp_path / "run" / "tables" / f"{name}.md").read_text()
