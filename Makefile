@@ -5,6 +5,7 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check install -q
 help:
 	@echo "make bench    run the benchmark: results, tables, figures"
 	@echo "make test     run all tests"
+	@echo "make lint     check the code with ruff"
 	@echo "make app      start the demo"
 	@echo "make figures  draw the figures again from the results"
 
@@ -13,6 +14,9 @@ bench: .venv/.runtime
 
 test: .venv/.dev
 	.venv/bin/python -m pytest -q
+
+lint: .venv/.dev
+	.venv/bin/python -m ruff check .
 
 app: .venv/.runtime
 	.venv/bin/python app.py
@@ -31,4 +35,4 @@ figures: .venv/.runtime
 	$(PIP) -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help bench test app figures
+.PHONY: help bench test lint app figures

@@ -171,5 +171,6 @@ def test_figures_and_tables_exist_in_every_form(finished):
 def test_the_page_needs_nothing_else(finished):
     page = (finished.out / "report.html").read_text()
     assert page.count("src=") == page.count('src="data:image/')
-    assert "href" not in re.sub(r'"data:image/[^"]*"', "", page)  # a picture's text may hold any word
+    # A picture's text may hold any word.
+    assert "href" not in re.sub(r'"data:image/[^"]*"', "", page)
     assert page.count("<table>") == len(list((finished.out / "tables").glob("*.md")))
