@@ -19,7 +19,9 @@ GROUPS = (
      "it splits, counts codes that stand there twice once, and leaves out by name, with their "
      "numbers, attributes that are constant, rarer than 1 %, on one side only in a part, or beyond "
      "the scoring classifier.", sets),
-    ("Checkpoints: `python -m lwedit.domains.ffhq convert FILE`", "", convert),
+    ("Checkpoints: `python -m lwedit.domains.ffhq convert FILE`",
+     "Also NVIDIA's `.pkl` of StyleGAN2, read without running what is in it; of hostile files none "
+     "runs (`tests/generators/test_pickles.py`).", convert),
     ("Pictures: upload, `/edit_photo`, drawings",
      "At most 20 MB. All become 8-bit sRGB, upright, on white.", pictures),
     ("Requests: `/edit_face`, and the page's other endpoints alike",
