@@ -79,7 +79,7 @@ def test_reports_are_found_where_commands_leave_them_and_nowhere_else(tmp_path, 
 def test_every_report_of_this_repository_can_be_drawn():
     shipped = {name: report for name, report in reports.find_reports().items()
                if report.parent == reports.ROOT / "results"}
-    assert len(shipped) == 3
+    assert {"digits, published", "faces, published"} <= set(shipped)
     for name in shipped:
         metric, target, way, *_ = benchmark_tab._open(name)
         assert "<svg" in benchmark_tab._draw(name, metric.value, target.value, way.value)
