@@ -39,8 +39,8 @@ class Frame(NamedTuple):
 
     def enter(self, data: FitData) -> FitData:
         """The same data in the frame."""
-        return FitData(self._set(data.train), self._set(data.validation),
-                       self._classifier(data.classifier), data.attribute, data.seed)
+        return replace(data, train=self._set(data.train), validation=self._set(data.validation),
+                       classifier=self._classifier(data.classifier))
 
     def leave(self, map: AffineMap) -> AffineMap:
         """A map fitted in the frame as a map of the codes themselves."""
