@@ -141,4 +141,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 # LW neural by domain. The shipped editors of the digits were fitted with these settings.
-NEURAL: dict[str, NeuralConfig] = {"digits": NeuralConfig(cells=16, compiled=True)}
+NEURAL: dict[str, NeuralConfig] = {"digits": NeuralConfig(
+    cells=16, candidates=4, classes=tuple(f"has_{c}" for c in range(10)), counts=_COUNTS,
+    steps=6_000, compiled=True,
+)}

@@ -12,7 +12,7 @@ import pytest
 _QUICK = {"baselines.lightsb.LightSbConfig": {"steps": 20},
           "baselines.wstar.WStarConfig": {"steps": 10, "hidden": 8, "drawn": 20},
           "baselines.lelsd.LelsdConfig": {"steps": 4, "directions": 1, "parts": 2},
-          "lwedit.editors.semi_dual.NeuralConfig": {
+          "lwedit.editors.latent_wasserstein_neural.NeuralConfig": {
               "width": 32, "depth": 1, "potential_width": 32, "potential_depth": 1, "steps": 2,
               "batch": 16, "candidates": 2}}
 

@@ -1,12 +1,12 @@
 """Command: fit the shipped editors of LW neural, `python -m training.editors`.
 
-One editor for each attribute of the digits domain and seed, adding and removing, left where
+One fit a seed and direction serves the three tasks of the digits domain: it adds a digit to images
+of one to three, or removes one of two to four, and is left under the name of each attribute where
 `benchmark/run.py` and the page look for it. It learns from the training codes (all but the
 validation tenth) and from those of further images of the same digits, drawn afresh: with the
-training codes alone the potential learns them by heart, and old digits begin to change. The two
-directions are fits of their own; each writes checkpoints to `--runs` and goes on from them, and
-an editor that is there, of the same generator and settings, is not fitted again. A fit keeps one
-core busy: start the command twice, with other seeds or attributes, to use two.
+training codes alone the potential learns them by heart, and old digits begin to change. A fit
+writes checkpoints to `--runs` and goes on from them, and what is there, of the same generator and
+settings, is not fitted again. It keeps one core busy.
 """
 
 import argparse
@@ -31,14 +31,13 @@ from lwedit.memory import keep_freed_memory
 
 __all__ = ["main"]
 
-_ATTRIBUTES = ("at_least_2", "at_least_3", "at_least_4")
+_ATTRIBUTES = NEURAL["digits"].counts
 _SEED = 21  # of the further images
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Fit what is missing; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--attributes", nargs="+", choices=_ATTRIBUTES, default=_ATTRIBUTES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--directions", nargs="+", choices=("add", "remove"),
                         default=("add", "remove"))
@@ -53,22 +52,21 @@ def main(arguments: list[str] | None = None) -> int:
     train = domain.latents("train", progress=True)
     train = train.subset(torch.arange(int(0.9 * len(train))))
     train = _joined(train, _further(domain, args.further, args.runs))
+    unused = LatentClassifier(train.attributes, train.space, ClassifierConfig().hidden[-1:])
     for seed in args.seeds:
-        for attribute in args.attributes:
-            name = f"lw_neural_{attribute}_{seed}"
-            if _is_there(args.out / name, domain, config):
-                print(f"{name}: there")
-                continue
-            start = time.monotonic()
-            near = _neighbours(train, attribute)
-            unused = LatentClassifier(near.attributes, near.space, ClassifierConfig().hidden[-1:])
-            data = FitData(near, near, unused, attribute, seed)
-            editor = LatentWassersteinNeural.fit(
-                data, config, progress=True, checkpoints=args.runs / name
-            )
+        names = {attribute: f"lw_neural_{attribute}_{seed}" for attribute in _ATTRIBUTES}
+        if all(_is_there(args.out / name, domain, config) for name in names.values()):
+            print(f"seed {seed}: there")
+            continue
+        start, runs = time.monotonic(), args.runs / f"lw_neural_{seed}"
+        data = FitData(train, train, unused, _ATTRIBUTES[0], seed)
+        editor = LatentWassersteinNeural.fit(data, config, progress=True, checkpoints=runs)
+        seconds = time.monotonic() - start
+        for attribute, name in names.items():
+            editor.attribute = attribute
             editor.save(args.out / name)
-            _write_card(args.out / name, args, config, seed, time.monotonic() - start)
-            shutil.rmtree(args.runs / name)
+            _write_card(args.out / name, args, config, seed, seconds)
+        shutil.rmtree(runs)
     return 0
 
 
@@ -88,13 +86,6 @@ def _further(domain: DigitsDomain, n: int, runs: Path) -> LatentSet:
 
 def _joined(a: LatentSet, b: LatentSet) -> LatentSet:
     return LatentSet(torch.cat([a.w, b.w]), torch.cat([a.y, b.y]), a.attributes, a.space)
-
-
-def _neighbours(train: LatentSet, attribute: str) -> LatentSet:
-    """The codes of n and of n + 1 digits."""
-    n = int(attribute.removeprefix("at_least_")) - 1
-    counts = 1 + sum(train.labels(name) for name in _ATTRIBUTES)
-    return train.subset((counts == n) | (counts == n + 1))
 
 
 def _is_there(folder: Path, domain: DigitsDomain, config: NeuralConfig) -> bool:

@@ -4,9 +4,10 @@ from lwedit.editors.affine import AffineEditor, AffineMap, Shape
 from lwedit.editors.base import Editor, FitData
 from lwedit.editors.config import LatentWassersteinConfig
 from lwedit.editors.latent_wasserstein import LatentWasserstein, LatentWassersteinStar
-from lwedit.editors.neural import NeuralConfig, NeuralEditor
+from lwedit.editors.latent_wasserstein_neural import LatentWassersteinNeural
+from lwedit.editors.neural import NeuralEditor
 from lwedit.editors.paper import PAPER, LatentWassersteinPaper, paper_config
-from lwedit.editors.semi_dual import LatentWassersteinNeural
+from lwedit.editors.token_transport import NeuralConfig
 
 __all__ = [
     "PAPER",

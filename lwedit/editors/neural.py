@@ -19,226 +19,49 @@ room. The noises of `edit` are fixed when the editor is fitted, so that the same
 edit; `draw` gives another answer. Adding and removing are two transports: for alpha < 0 the edit
 is w - alpha (T'(w, u) - w), with T' fitted from the codes with the attribute to those without.
 
+Where labels y tell what codes show, `NeuralConfig.classes` of things and, as a ladder ("at least
+2", "at least 3"), how many (`counts`), the transport is one of codes with their labels, (w, y) to
+(w', y'). u then ends in a class k, drawn evenly, and y' is known: y with one more, of class k, or
+one less where an edit removes. Of that transport the potential sees the labels,
+
+    f(w, y) = f_0(w) + label_weight * sum over labels l of (2 y_l - 1/2) a_l(w)
+
+so that what is added has to be of the class asked for, and what was there has to keep its own. The
+a_l learn beside to read the labels of target codes (cross-entropy), before the transport begins and
+on: without that no fit of this length comes to see them. Without labels, added digits are often
+between two classes. An edit does not need them: it takes y as the a_l read it. The class of `edit`
+is drawn by the code's own bits, so that all classes come evenly; `draw` can be asked for one. One
+fit serves every number of things, each of which is an attribute of its own.
+
 Sources: Korotin, Selikhanovych, Burnaev, "Neural Optimal Transport", ICLR 2023 (maps with noise);
 Choi, Choi, Kang, "Generative Modeling through the Semi-dual Formulation of Unbalanced Optimal
 Transport", NeurIPS 2023. The choice among m answers by f - c is ours: it is the inner maximum of
-the semi-dual, taken over m candidates in place of one.
+the semi-dual, taken over m candidates in place of one. The labels enter
+the potential as in Miyato, Koyama, "cGANs with Projection Discriminator", ICLR 2018.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn import functional
+from jaxtyping import Float, Int64
+from torch import Tensor
 
 from lwedit.editors.base import Editor
-from lwedit.generators.attention import HEAD, AttentionBlock
+from lwedit.editors.token_transport import (
+    Direction,
+    NeuralConfig,
+    Transport,
+    from_tokens,
+    to_tokens,
+)
 from lwedit.latents import Space
-from lwedit.vocabulary import flatten_codes, unflatten_codes
 
-__all__ = ["NeuralConfig", "NeuralEditor", "TokenNet", "Transport", "from_tokens", "to_tokens"]
+__all__ = ["NeuralEditor"]
 
 _BATCH = 1024  # codes at a time, for memory
-Direction = Literal["add", "remove"]
-
-
-@dataclass(frozen=True)
-class NeuralConfig:
-    """Settings of `lw_neural`.
-
-    Attributes:
-        cells: Into how many equal cells a code falls, the same in all layers; None: tokens are
-            the layers.
-        width: Units of a token in the map, a multiple of 32.
-        depth: Its blocks of attention.
-        potential_width: Units of a token in the potential, a multiple of 32.
-        potential_depth: Its blocks.
-        noise: Entries of u; 0: one answer for each code.
-        candidates: m, noises among which the potential chooses.
-        price: Price of a move, see the module.
-        power: 1: few tokens move; 2: the quadratic cost.
-        balanced: Whether every target code must be reached, and no more than its share. Unbalanced
-            (Choi et al.), codes that have no counterpart weigh less.
-        lam: Weight of Eq. 5, added to the cost: (1 - gamma_l) (F_l(w') - F_l(w))^2 / 2, mean over
-            attributes l, F the logits of the latent classifier. 0 looks at no classifier.
-        steps: Steps of the map; each follows two of the potential.
-        batch: Codes of each side in a step.
-        lr: Adam's step size; half-way it begins to fall along a cosine, to a tenth.
-        r1: Weight of the gradient penalty of the potential, on codes of both sides.
-        r1_every: Steps of the potential from one penalty to the next.
-        average: Decay of the averaged weights of the map, a step.
-        directions: What is fitted: adding, removing, or both.
-        compiled: Let torch compile the networks for the fit, which needs a C++ compiler; a quarter
-            less time. The weights end up otherwise in their last digits.
-    """
-
-    cells: int | None = None
-    width: int = 64
-    depth: int = 3
-    potential_width: int = 64
-    potential_depth: int = 2
-    noise: int = 8
-    candidates: int = 16
-    price: float = 0.5
-    power: float = 1.0
-    balanced: bool = False
-    lam: float = 0.0
-    steps: int = 3_000
-    batch: int = 128
-    lr: float = 5e-4
-    r1: float = 1.0
-    r1_every: int = 8
-    average: float = 0.99
-    directions: tuple[Direction, ...] = ("add", "remove")
-    compiled: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("width", "potential_width"):
-            value = getattr(self, name)
-            if value < 1 or value % HEAD:
-                raise ValueError(f"{name} must be a multiple of {HEAD}, got {value}.")
-        for name in ("depth", "potential_depth", "candidates", "steps", "batch", "r1_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("noise", "price", "lam", "r1"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
-        if not 0 < self.power <= 2:
-            raise ValueError(f"power must lie in (0, 2], got {self.power}.")
-        if not self.directions or not set(self.directions) <= {"add", "remove"}:
-            raise ValueError(
-                f"directions must be some of 'add' and 'remove', got {self.directions}."
-            )
-
-
-def to_tokens(
-    w: Float[Tensor, "n layers dim"], cells: int | None
-) -> Float[Tensor, "n tokens entries"]:
-    """Codes as tokens: the cells of the mean over layers, or the layers.
-
-    Raises:
-        ValueError: If a code does not fall into so many equal cells.
-    """
-    if cells is None:
-        return w
-    if w.shape[2] % cells:
-        raise ValueError(
-            f"cells must divide a code of {w.shape[2]} entries into equal parts, got {cells}; "
-            "take None for codes without cells."
-        )
-    return w.mean(dim=1).unflatten(1, (cells, -1))
-
-
-def from_tokens(
-    t: Float[Tensor, "n tokens entries"], cells: int | None, layers: int
-) -> Float[Tensor, "n layers dim"]:
-    """Moves of tokens as moves of codes: that of the cells is the same in every layer."""
-    if cells is None:
-        return unflatten_codes(flatten_codes(t), layers)
-    return t.flatten(1)[:, None].expand(-1, layers, -1)
-
-
-class TokenNet(nn.Module):
-    """A transformer over tokens, with noise beside every token.
-
-    Args:
-        tokens: Tokens of a code.
-        entries: Entries of each.
-        out: Outputs a token.
-        noise: Entries of noise appended to every token.
-        width: Units of a token, a multiple of 32.
-        depth: Blocks.
-    """
-
-    def __init__(self, tokens: int, entries: int, out: int, noise: int, width: int, depth: int):
-        super().__init__()
-        self.start = nn.Linear(entries + noise, width)
-        self.place = nn.Parameter(0.5 * torch.randn(tokens, width))
-        self.blocks = nn.ModuleList(AttentionBlock(width) for _ in range(depth))
-        self.end = nn.Linear(width, out)
-
-    def forward(
-        self, t: Float[Tensor, "n tokens entries"], u: Float[Tensor, "n noise"] | None = None
-    ) -> Float[Tensor, "n tokens out"]:
-        """Standardised tokens -> outputs."""
-        if u is not None:
-            t = torch.cat([t, u[:, None].expand(-1, t.shape[1], -1)], dim=2)
-        h = self.start(t) + self.place
-        for block in self.blocks:
-            h = block(h)
-        return self.end(functional.layer_norm(h, h.shape[-1:]))
-
-
-class Transport(nn.Module):
-    """A map T and a potential f between two clouds of codes, on standardised tokens.
-
-    Args:
-        tokens: Tokens of a code.
-        entries: Entries of each.
-        tied: Whether one mean and deviation an entry holds for all tokens (cells); else every
-            token has its own mean, and all share one deviation.
-        config: Sizes and cost.
-    """
-
-    centre: Tensor
-    scale: Tensor
-    cost_terms: Tensor
-
-    def __init__(self, tokens: int, entries: int, tied: bool, config: NeuralConfig):
-        super().__init__()
-        self.map = TokenNet(tokens, entries, entries, config.noise, config.width, config.depth)
-        self.potential = TokenNet(
-            tokens, entries, 1, 0, config.potential_width, config.potential_depth
-        )
-        nn.init.zeros_(self.map.end.weight)
-        nn.init.zeros_(self.map.end.bias)
-        self.noise = config.noise
-        self.register_buffer("centre", torch.zeros(1 if tied else tokens, entries))
-        self.register_buffer("scale", torch.ones(1, entries))
-        self.register_buffer("cost_terms", torch.tensor([config.price, config.power]))
-
-    def standardise(self, codes: Float[Tensor, "n tokens entries"]) -> None:
-        """Set centre and scale from codes; what never varies gets deviation 1."""
-        if len(self.centre) == 1:
-            flat = codes.flatten(0, 1)
-            self.centre.copy_(flat.mean(dim=0))
-            deviation = flat.std(dim=0, correction=0)
-        else:
-            self.centre.copy_(codes.mean(dim=0))
-            deviation = (codes - self.centre).square().mean().sqrt().expand(codes.shape[2])
-        self.scale.copy_(torch.where(deviation > 0, deviation, 1.0))
-
-    def move(
-        self, x: Float[Tensor, "n tokens entries"], u: Float[Tensor, "n noise"]
-    ) -> Float[Tensor, "n tokens entries"]:
-        """T(x, u) - x."""
-        return self.map(x, u if self.noise else None)
-
-    def value(self, y: Float[Tensor, "n tokens entries"]) -> Float[Tensor, " n"]:
-        """f(y), higher for what looks more like the target."""
-        return self.potential(y).mean(dim=(1, 2))
-
-    def cost(self, move: Float[Tensor, "n tokens entries"]) -> Float[Tensor, " n"]:
-        """c of a move."""
-        price, power = self.cost_terms.tolist()
-        size = move.square().mean(dim=2) + 1e-6  # smooth at 0
-        return price * (size if power == 2 else size ** (power / 2)).mean(dim=1)
-
-    @torch.no_grad()
-    def best(
-        self, x: Float[Tensor, "n tokens entries"], noises: Float[Tensor, "m noise"]
-    ) -> Float[Tensor, "n tokens entries"]:
-        """The move of highest f - c among those of m noises, the same for every code."""
-        chosen, highest = torch.zeros_like(x), x.new_full((len(x),), -torch.inf)
-        for u in noises:
-            move = self.move(x, u.expand(len(x), -1))
-            score = self.value(x + move) - self.cost(move)
-            better = score > highest
-            chosen = torch.where(better[:, None, None], move, chosen)
-            highest = torch.maximum(score, highest)
-        return chosen
+_WORD = 0xFFFFFFFF  # 32 bits
 
 
 class NeuralEditor(Editor):
@@ -248,7 +71,7 @@ class NeuralEditor(Editor):
         attribute: What the edit adds.
         space: Where its codes live.
         transports: By direction, "add" for alpha > 0 and "remove" for alpha < 0.
-        noises: Among which the potential chooses, (m, noise).
+        noises: z among which the potential chooses, (m, z).
     """
 
     method: ClassVar[str] = "lw_neural"
@@ -258,13 +81,14 @@ class NeuralEditor(Editor):
         attribute: str,
         space: Space,
         transports: dict[Direction, Transport],
-        noises: Float[Tensor, "m noise"],
+        noises: Float[Tensor, "m z"],
     ):
         super().__init__(attribute, space)
         for transport in transports.values():
             _cells_of(transport, space)
             transport.eval().requires_grad_(False)
         self.transports, self.noises = transports, noises
+        self._priority: Float[Tensor, " classes"] | None = None  # of classes, where one is asked
 
     def displacement(self, w: Float[Tensor, "n layers dim"]) -> Float[Tensor, "n layers dim"]:
         """H(w) = T(w, u) - w, u the best of the editor's noises."""
@@ -274,8 +98,10 @@ class NeuralEditor(Editor):
         """w - T'(w, u), so that alpha = -1 is the transport that removes the attribute."""
         return -self._moved_by("remove", w)
 
+    @torch.no_grad()
     def draw(
-        self, w: Float[Tensor, "n layers dim"], alpha: float, rng: torch.Generator
+        self, w: Float[Tensor, "n layers dim"], alpha: float, rng: torch.Generator,
+        k: int | None = None,
     ) -> Float[Tensor, "n layers dim"]:
         """Another answer than that of `edit`: fresh noises, the same choice among them.
 
@@ -283,16 +109,33 @@ class NeuralEditor(Editor):
             w: Codes of this editor's space.
             alpha: Strength; its sign says which transport.
             rng: Source of the noises, on the CPU.
+            k: Which of the classes is added or removed; if None, one drawn for all codes, where
+                it is removed of those that a code shows.
 
         Raises:
-            ValueError: As `edit`.
+            ValueError: As `edit`, or if there is no such class.
         """
-        fixed = self.noises
-        self.noises = torch.randn(fixed.shape, generator=rng).to(fixed)
-        try:
+        classes = max(transport.classes for transport in self.transports.values())
+        if k is not None and not 0 <= k < classes:
+            raise ValueError(f"k must be one of the editor's {classes} classes, got {k}.")
+        noises = torch.randn(self.noises.shape, generator=rng)
+        priority = torch.rand(classes, generator=rng)
+        if k is not None:
+            priority[k] = 2.0  # above what a code shows
+        with self._answer(noises.to(self.noises), priority.to(self.noises)):
             return self.edit(w, alpha)
+
+    @contextmanager
+    def _answer(
+        self, noises: Float[Tensor, "m z"], priority: Float[Tensor, " classes"]
+    ) -> Generator[None, None, None]:
+        """Within it, `edit` takes these noises, and its class by this priority."""
+        fixed = self.noises
+        self.noises, self._priority = noises, priority
+        try:
+            yield
         finally:
-            self.noises = fixed
+            self.noises, self._priority = fixed, None
 
     def state(self) -> dict[str, Tensor]:
         """Tensors under "add." and "remove."; weights are exact in float16, in which they go."""
@@ -342,9 +185,35 @@ class NeuralEditor(Editor):
         cells, moves = _cells_of(transport, self.space), []
         for part in w.split(_BATCH):
             x = (to_tokens(part.float(), cells) - transport.centre) / transport.scale
-            move = transport.best(x, self.noises) * transport.scale
-            moves.append(from_tokens(move, cells, self.space.layers))
+            k = self._class_of(part, x, direction) if transport.classes else None
+            move = transport.best(x, self.noises, k, adding=direction == "add")
+            moves.append(from_tokens(move * transport.scale, cells, self.space.layers))
         return torch.cat(moves) if moves else torch.zeros_like(w)
+
+    def _class_of(
+        self, w: Float[Tensor, "n layers dim"], x: Float[Tensor, "n tokens entries"],
+        direction: Direction,
+    ) -> Int64[Tensor, " n"]:
+        """The class that each code gets or loses."""
+        transport = self.transports[direction]
+        if self._priority is None:
+            priority = _drawn_by(w, transport.classes)
+        else:
+            priority = self._priority.expand(len(w), -1)
+        return transport.choose_class(x, priority.to(x), adding=direction == "add")
+
+
+def _drawn_by(w: Float[Tensor, "n layers dim"], classes: int) -> Float[Tensor, "n classes"]:
+    """Numbers in [0, 1) that are as good as drawn, and the same whenever a code is edited.
+
+    Made from the bits of a code's first entries by the last steps of the hash xxHash32.
+    """
+    bits = w[:, 0, :4].float().contiguous().view(torch.int32).long() & _WORD
+    seed = (bits * torch.tensor([1, 3, 5, 7], device=w.device)[: bits.shape[1]]).sum(dim=1)
+    h = (seed[:, None] + 0x9E3779B1 * torch.arange(1, classes + 1, device=w.device)) & _WORD
+    for shift, factor in ((15, 0x85EBCA77), (13, 0xC2B2AE3D), (16, 1)):
+        h = ((h ^ (h >> shift)) * factor) & _WORD
+    return h.double() / (_WORD + 1)
 
 
 def _cells_of(transport: Transport, space: Space) -> int | None:
@@ -360,17 +229,20 @@ def _cells_of(transport: Transport, space: Space) -> int | None:
     )
 
 
-def _restored(own: dict[str, Tensor], noises: Float[Tensor, "m noise"]) -> Transport:
+def _restored(own: dict[str, Tensor], noises: Float[Tensor, "m z"]) -> Transport:
     """A transport from its tensors, which tell its sizes."""
     sizes = {}
     for net in ("map", "potential"):
         ups = sum(name.startswith(f"{net}.blocks.") and name.endswith("up.bias") for name in own)
         sizes[net] = own[f"{net}.place"].shape[1], ups
     tokens, entries = len(own["map.place"]), own["centre"].shape[1]
+    labels = len(own["potential.end.bias"]) - 1
+    classes = int(own["cost_terms"][3])
     config = NeuralConfig(
         width=sizes["map"][0], depth=sizes["map"][1],
         potential_width=sizes["potential"][0], potential_depth=sizes["potential"][1],
-        noise=own["map.start.weight"].shape[1] - entries, candidates=len(noises),
+        noise=own["map.start.weight"].shape[1] - entries - classes, candidates=len(noises),
+        classes=tuple(map(str, range(classes))), counts=tuple(map(str, range(labels - classes))),
     )
     transport = Transport(tokens, entries, len(own["centre"]) == 1, config)
     transport.load_state_dict(own)

@@ -1,4 +1,4 @@
-"""The semi-dual of optimal transport, and LW with a neural map fitted on it.
+"""The semi-dual of optimal transport, by which a map and a potential learn from each other.
 
     min over T  max over f   E_x,u [ c(x, T(x, u)) - f(T(x, u)) ]  +  E_y [ f(y) ]
 
@@ -11,9 +11,13 @@ without a counterpart may be moved, or reached, less often than their share.
     f descends   softplus(f(T(x, u)) - c)  +  softplus(-f(y))  +  r1/2 |grad f|^2 on both sides
     T descends   softplus(c - f(T(x, u)))
 
-two steps of f to one of T, both by Adam. What is kept of T is a running average of its weights. The
-transport itself, the networks and the cost are in `lwedit.editors.neural`. Eq. 5 of LW's paper
-enters as part of the cost: what an edit may not change has its price.
+Where codes carry labels, the potential sees the labels of both sides, y' of moved codes and those
+of target codes, each time but for a share that stay hidden, so that f_0 alone is a potential too;
+and it goes on learning to read the labels of target codes.
+
+Two steps of f go to one of T, both by Adam. What is kept of T is a running average of its weights.
+The networks and the cost are in `lwedit.editors.token_transport`; whatever else an edit should pay
+for, as Eq. 5 of LW's paper, is a `Preservation`.
 
 Every step draws from its own seed, so that a fit that was stopped and goes on ends in the same
 weights as one that was not.
@@ -24,35 +28,41 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from lwedit.classifier import correlation
-from lwedit.editors.base import FitData
-from lwedit.editors.neural import (
-    Direction,
-    NeuralConfig,
-    NeuralEditor,
-    Transport,
-    from_tokens,
-    to_tokens,
-)
+from lwedit.editors.token_transport import NeuralConfig, Transport
 
-__all__ = ["LatentWassersteinNeural", "SemiDual"]
+__all__ = ["Labels", "SemiDual"]
 
 _POTENTIAL_STEPS = 2
 _RISE = 100  # steps in which the step size rises
 _LAST = 0.1  # share of the step size that is left at the end
-_CHECKPOINT_EVERY = 250
+_READ_LR = 2e-3  # of reading alone: what it learns is learnt on with the smaller lr
+_HIDDEN = 0.2  # share of labels that the potential does not see
 
 Preservation = Callable[[Tensor, Tensor], Tensor]  # standardised tokens, their move -> (n,)
+
+
+class Labels(NamedTuple):
+    """What codes show, and what an edit does to it; classes before counts, as in `NeuralConfig`.
+
+    Attributes:
+        source: Labels of the codes to move; at least one class where an edit removes.
+        target: Those of the codes to reach.
+        adding: Whether an edit adds a thing; else it removes one.
+    """
+
+    source: Float[Tensor, "n_s labels"]
+    target: Float[Tensor, "n_t labels"]
+    adding: bool
 
 
 class SemiDual:
@@ -64,6 +74,7 @@ class SemiDual:
         tied: Whether tokens are alike, as cells are; see `Transport`.
         config: Settings.
         seed: Of everything random.
+        labels: Of both sides, where the settings have classes.
         preservation: What is added to the cost, if anything: of standardised tokens and their move.
 
     Attributes:
@@ -79,8 +90,10 @@ class SemiDual:
         tied: bool,
         config: NeuralConfig,
         seed: int,
+        labels: Labels | None = None,
         preservation: Preservation | None = None,
     ):
+        self.labels = labels
         self.config, self.seed, self.done = config, seed, 0
         self.preservation = preservation
         with torch.random.fork_rng(devices=[]):
@@ -94,13 +107,26 @@ class SemiDual:
         self.average = copy.deepcopy(self.transport)
         self.average.map.requires_grad_(False)
         self.average.potential = self.transport.potential
-        self.move, self.value = self.transport.move, self.transport.value
+        self.move, self.read = self.transport.move, self.transport.read
         if config.compiled:
-            self.move, self.value = torch.compile(self.move), torch.compile(self.value)
+            self.move, self.read = torch.compile(self.move), torch.compile(self.read)
         self.optimisers = {
             name: torch.optim.Adam(net.parameters(), config.lr, betas=(0.0, 0.99))
             for name, net in (("map", transport.map), ("potential", transport.potential))
         }
+
+    def learn_to_read(self, progress: bool = False) -> None:
+        """Teach the potential to read labels of codes of both sides, before the first step."""
+        if self.labels is None or self.done:
+            return
+        codes, y = torch.cat([self.source, self.target]), torch.cat(self.labels[:2])
+        rng, steps = torch.Generator().manual_seed(self.seed), self.config.read_steps
+        optimiser = torch.optim.Adam(self.transport.potential.parameters(), betas=(0.0, 0.99))
+        for i in tqdm(range(steps), desc="labels", disable=not progress):
+            late = max(0.0, 2 * i / steps - 1)
+            optimiser.param_groups[0]["lr"] = _READ_LR * min(1.0, (i + 1) / 50) * (1 - 0.9 * late)
+            some = torch.randint(len(codes), (2 * self.config.batch,), generator=rng)
+            self._descend(optimiser, _misread(self.read(codes[some]), y[some]))
 
     def step(self) -> None:
         """Two steps of the potential, one of the map."""
@@ -122,15 +148,33 @@ class SemiDual:
         fall = _LAST + (1 - _LAST) * (1 + math.cos(math.pi * min(late, 1.0))) / 2
         return min(1.0, (self.done + 1) / _RISE) * fall
 
-    def _draw(self, side: Tensor, rng: torch.Generator) -> Tensor:
-        """A batch of codes."""
-        return side[torch.randint(len(side), (self.config.batch,), generator=rng).to(side.device)]
+    def _draw(self, side: Tensor, rng: torch.Generator) -> Int64[Tensor, " batch"]:
+        """Which codes of a side are in a batch."""
+        return torch.randint(len(side), (self.config.batch,), generator=rng).to(side.device)
 
-    def _moved(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """A batch of source codes and their move."""
-        x = self._draw(self.source, rng)
-        u = torch.randn(len(x), self.config.noise, generator=rng).to(x)
-        return x, self.move(x, u)
+    def _moved(self, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
+        """A batch of source codes, their move, and their labels after it."""
+        some = self._draw(self.source, rng)
+        x, transport, k, y = self.source[some], self.transport, None, None
+        if self.labels is not None:
+            y = self.labels.source[some]
+            shown = y[:, : transport.classes].cpu()
+            may = torch.ones_like(shown) if self.labels.adding else shown
+            k = torch.multinomial(may, 1, generator=rng)[:, 0].to(x.device)
+        u = transport.with_class(torch.randn(len(x), transport.noise, generator=rng).to(x), k)
+        after = None if y is None else transport.after(y, u, adding=self.labels.adding)
+        return x, self.move(x, u), after
+
+    def _value(
+        self, read: Float[Tensor, "n outputs"], y: Float[Tensor, "n labels"] | None,
+        rng: torch.Generator,
+    ) -> Float[Tensor, " n"]:
+        """f, of a share without labels."""
+        if y is None:
+            return self.transport.value_of(read, None)
+        seen = (torch.rand(len(y), generator=rng) >= _HIDDEN).to(read.device)
+        with_labels, without = (self.transport.value_of(read, labels) for labels in (y, None))
+        return torch.where(seen, with_labels, without)
 
     def _cost(self, x: Tensor, move: Tensor) -> Float[Tensor, " n"]:
         cost = self.transport.cost(move)
@@ -142,31 +186,39 @@ class SemiDual:
 
     def _step_potential(self, rng: torch.Generator, count: int) -> None:
         with torch.no_grad():
-            x, move = self._moved(rng)
+            x, move, after = self._moved(rng)
             cost = self._cost(x, move)
-        both = torch.cat([x + move, self._draw(self.target, rng)])
+        some, n = self._draw(self.target, rng), len(x)
+        both = torch.cat([x + move, self.target[some]])
         with torch.enable_grad():
             penalised = self.config.r1 > 0 and count % self.config.r1_every == 0
             # A compiled network has no second derivative.
-            read = self.transport.value if penalised else self.value
-            value = read(both.requires_grad_(penalised))
-            loss = self._through(value[: len(x)] - cost) + self._through(-value[len(x) :])
+            reader = self.transport.read if penalised else self.read
+            read = reader(both.requires_grad_(penalised))
+            if self.labels is None:
+                value = self._value(read, None, rng)
+                loss = 0.0
+            else:
+                target = self.labels.target[some]
+                value = self._value(read, torch.cat([after, target]), rng)
+                loss = self.config.read_weight * _misread(read[n:], target)
+            loss = loss + self._through(value[:n] - cost) + self._through(-value[n:])
             if penalised:
                 (slope,) = torch.autograd.grad(value.sum(), both, create_graph=True)
                 size = slope.square().sum(dim=(1, 2)).mean()
                 loss = loss + size * (self.config.r1 * self.config.r1_every / 2)
-            self._descend("potential", loss)
+            self._descend(self.optimisers["potential"], loss)
 
     def _step_map(self, rng: torch.Generator) -> None:
         self.transport.potential.requires_grad_(False)
         with torch.enable_grad():
-            x, move = self._moved(rng)
-            gap = self._cost(x, move) - self.value(x + move)
-            self._descend("map", self._through(gap))
+            x, move, after = self._moved(rng)
+            gap = self._cost(x, move) - self._value(self.read(x + move), after, rng)
+            self._descend(self.optimisers["map"], self._through(gap))
         self.transport.potential.requires_grad_(True)
 
-    def _descend(self, name: str, loss: Float[Tensor, ""]) -> None:
-        optimiser = self.optimisers[name]
+    @staticmethod
+    def _descend(optimiser: torch.optim.Optimizer, loss: Float[Tensor, ""]) -> None:
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -218,84 +270,8 @@ def _part(state: dict[str, Tensor], start: str) -> dict[str, Tensor]:
     return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
 
 
-class LatentWassersteinNeural(NeuralEditor):
-    """LW neural: the semi-dual solved for adding and for removing."""
-
-    method: ClassVar[str] = "lw_neural"
-
-    @classmethod
-    def fit(
-        cls,
-        data: FitData,
-        config: NeuralConfig | None = None,
-        *,
-        progress: bool = False,
-        checkpoints: Path | None = None,
-    ) -> "LatentWassersteinNeural":
-        """Fit a map and a potential for each direction.
-
-        Args:
-            data: Codes, labels and classifier (for lam > 0) of the attribute.
-            config: Settings.
-            progress: Show bars.
-            checkpoints: Folder in which the fit leaves its state, and from which it goes on.
-
-        Raises:
-            ValueError: If a code does not fall into the cells, or a checkpoint is of another fit.
-        """
-        config = config or NeuralConfig()
-        pair = data.train.pair(data.attribute)
-        sides = [to_tokens(side, config.cells) for side in pair]
-        transports: dict[Direction, Transport] = {}
-        for direction in config.directions:
-            source, target = sides if direction == "add" else sides[::-1]
-            seed = 2 * data.seed + (direction == "remove")
-            training = SemiDual(source, target, config.cells is not None, config, seed)
-            if config.lam:
-                training.preservation = _Preserve(data, config, training.transport)
-            path = None if checkpoints is None else checkpoints / f"{direction}.safetensors"
-            _train(training, path, f"{data.attribute}, {direction}", progress)
-            transports[direction] = _rounded(training.average)
-        rng = torch.Generator().manual_seed(data.seed)
-        noises = torch.randn(config.candidates, config.noise, generator=rng)
-        return cls(data.attribute, data.train.space, transports, noises.to(pair.source))
-
-
-def _train(training: SemiDual, path: Path | None, label: str, progress: bool) -> None:
-    if path is not None and path.exists():
-        training.load(path)
-    steps = training.config.steps
-    with tqdm(total=steps, initial=training.done, desc=label, disable=not progress) as bar:
-        while training.done < steps:
-            training.step()
-            bar.update()
-            if path and (training.done % _CHECKPOINT_EVERY == 0 or training.done == steps):
-                training.save(path)
-
-
-def _rounded(transport: Transport) -> Transport:
-    """The networks' weights as float16 holds them, in which they are saved."""
-    for net in (transport.map, transport.potential):
-        for weight in net.parameters():
-            weight.data = weight.data.half().float()
-    return transport
-
-
-class _Preserve:
-    """Eq. 5 as part of the cost: lam / 2 mean_l (1 - gamma_l) (F_l(w') - F_l(w))^2."""
-
-    def __init__(self, data: FitData, config: NeuralConfig, transport: Transport):
-        k = data.train.column(data.attribute)
-        varies = data.train.y.float().std(dim=0) > 0  # else no code tells what may change
-        self.weight = (1 - correlation(data.train.y, k)) * varies * (config.lam / 2)
-        self.classifier, self.cells, self.transport = data.classifier, config.cells, transport
-        self.layers = data.train.space.layers
-
-    def __call__(self, x: Tensor, move: Tensor) -> Float[Tensor, " n"]:
-        """Of standardised tokens and their move."""
-        before, after = (self._logits(t) for t in (x, x + move))
-        return (self.weight * (after - before).square()).mean(dim=1)
-
-    def _logits(self, t: Tensor) -> Tensor:
-        codes = t * self.transport.scale + self.transport.centre
-        return self.classifier(from_tokens(codes, self.cells, self.layers))
+def _misread(
+    read: Float[Tensor, "n outputs"], y: Float[Tensor, "n labels"]
+) -> Float[Tensor, ""]:
+    """Cross-entropy of the labels that the potential reads."""
+    return functional.binary_cross_entropy_with_logits(read[:, 1:], y)

@@ -13,7 +13,7 @@ from lwedit.domains import ToyDomain
 from lwedit.domains.digits import DigitScores
 from lwedit.domains.toy import THRESHOLDS, mixing
 from lwedit.editors import AffineMap, LatentWassersteinNeural, NeuralConfig
-from lwedit.editors.neural import Transport
+from lwedit.editors.token_transport import Transport
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from demo import digits, digits_tab, studio
 from demo.digits import METHODS, Edit
 from demo.digits_tab import View
 from lwedit.editors import LatentWassersteinNeural, NeuralConfig
-from lwedit.editors.neural import Transport
+from lwedit.editors.token_transport import Transport
 from lwedit.vocabulary import from_unit_range, to_unit_range
 
 

@@ -7,8 +7,9 @@ import torch
 
 from lwedit.classifier import LatentClassifier
 from lwedit.editors.base import FitData
-from lwedit.editors.neural import NeuralConfig, Transport, from_tokens, to_tokens
-from lwedit.editors.semi_dual import LatentWassersteinNeural, SemiDual
+from lwedit.editors.latent_wasserstein_neural import LatentWassersteinNeural
+from lwedit.editors.semi_dual import SemiDual
+from lwedit.editors.token_transport import NeuralConfig, Transport, from_tokens, to_tokens
 from lwedit.latents import LatentSet, Space
 from lwedit.transport import gaussian_map, moments
 
@@ -100,6 +101,78 @@ def test_noise_covers_several_answers():
     nearest = torch.cdist(moved, places).min(dim=1)
     assert (nearest.values < 1.0).float().mean() > 0.8
     assert (torch.bincount(nearest.indices, minlength=3) / 300 > 0.1).all()
+
+
+def _filled(n, filled, seed):
+    """Codes of two tokens, so many of them filled (entry 0), each of class a or b (entry 1)."""
+    rng = _rng(seed)
+    full = torch.rand(n, 2, generator=rng).argsort(dim=1) < filled
+    kind = torch.randint(2, (n, 2), generator=rng)
+    t = torch.stack([2.0 * full - 1, (2.0 * kind - 1) * full], dim=2)
+    y = torch.stack([(full & (kind == k)).any(dim=1) for k in (0, 1)], dim=1).float()
+    return t + 0.1 * torch.randn(t.shape, generator=rng), y
+
+
+@pytest.fixture(scope="module")
+def by_class():
+    """Adds or removes a filled token of a class: one to two, two to one."""
+    (few, few_y), (many, many_y) = _filled(2000, 1, 1), _filled(2000, 2, 2)
+    config = dataclasses.replace(
+        SMALL, steps=300, noise=2, price=0.2, r1_every=2, classes=("a", "b"), read_steps=150,
+        candidates=8,
+    )
+    w, more = torch.cat([few, many]), torch.arange(4000) >= 2000
+    y = torch.cat([more[:, None], torch.cat([few_y, many_y])], dim=1).long()
+    space = Space("0" * 64, "W+", 2, 2)
+    latents = LatentSet(w, y, ("more", "a", "b"), space)
+    unused = LatentClassifier(latents.attributes, space, (4,))
+    return LatentWassersteinNeural.fit(FitData(latents, latents, unused, "more", 0), config)
+
+
+def test_what_is_added_is_of_the_class_asked_for_and_what_was_there_stays(by_class):
+    w, _ = _filled(400, 1, 7)
+    free = w[:, :, 0] < 0
+    for k in (0, 1):
+        edited = by_class.draw(w, 1.0, _rng(k), k)
+        right = ((edited[free] - torch.tensor([1.0, 2.0 * k - 1])).abs() < 0.5).all(dim=1)
+        assert right.float().mean() > 0.9
+        assert (edited - w)[~free].abs().mean() < 0.1
+
+
+def test_what_is_removed_is_of_the_class_asked_for(by_class):
+    w, y = _filled(600, 2, 8)
+    w = w[y.sum(dim=1) == 2]  # one token of each class
+    for k in (0, 1):
+        gone = (w[:, :, 1] > 0) == bool(k)
+        edited = by_class.draw(w, -1.0, _rng(k), k)
+        assert (edited[gone][:, 0] < 0).float().mean() > 0.9
+        assert (edited[~gone][:, 0] > 0).float().mean() > 0.9
+
+
+def test_without_a_class_asked_for_every_class_is_drawn(by_class):
+    w, _ = _filled(1, 1, 9)
+    free = w[0, :, 0] < 0
+    kinds = {bool(by_class.draw(w, 1.0, _rng(i))[0, free, 1] > 0) for i in range(8)}
+    assert kinds == {False, True}
+    with pytest.raises(ValueError, match="k must be one of the editor's 2 classes"):
+        by_class.draw(w, 1.0, _rng(0), 2)
+
+
+def test_the_class_of_an_edit_is_drawn_by_the_code(by_class):
+    w, _ = _filled(300, 1, 11)
+    free = w[:, :, 0] < 0
+    edited = by_class.edit(w, 1.0)
+    share = (edited[free][:, 1] > 0).float().mean()
+    assert 0.4 < share < 0.6
+    torch.testing.assert_close(by_class.edit(w[7:9], 1.0), edited[7:9])
+
+
+def test_an_editor_with_classes_is_saved_with_them(by_class, tmp_path):
+    by_class.save(tmp_path)
+    again = LatentWassersteinNeural.load(tmp_path, by_class.space)
+    w, _ = _filled(20, 1, 10)
+    assert torch.equal(again.edit(w, 1.0), by_class.edit(w, 1.0))
+    assert torch.equal(again.draw(w, 1.0, _rng(), 1), by_class.draw(w, 1.0, _rng(), 1))
 
 
 def test_best_is_the_candidate_of_highest_value_less_cost():
@@ -234,3 +307,26 @@ def test_damaged_state_is_refused(quick):
         LatentWassersteinNeural.restore(state, "more", quick.space)
     with pytest.raises(ValueError, match="transport must move codes of shape"):
         LatentWassersteinNeural.restore(quick.state(), "more", Space("0" * 64, "W+", 4, 3))
+
+
+def test_one_fit_serves_every_number_of_things():
+    """Of three tokens one or two are filled; one is added where it is free."""
+    def codes(n, filled, seed):
+        rng = _rng(seed)
+        full = (torch.rand(n, 3, generator=rng).argsort(dim=1) < filled).float()
+        return 2 * full[:, :, None] - 1 + 0.1 * torch.randn(n, 3, 2, generator=rng)
+
+    clouds = [codes(1500, n, n) for n in (1, 2, 3)]
+    y = torch.tensor([[0, 0, 1], [1, 0, 1], [1, 1, 1]]).repeat_interleave(1500, dim=0)
+    space = Space("0" * 64, "W+", 3, 2)
+    latents = LatentSet(torch.cat(clouds), y, ("two", "three", "is"), space)
+    unused = LatentClassifier(latents.attributes, space, (4,))
+    config = dataclasses.replace(
+        SMALL, steps=400, noise=3, candidates=4, price=0.2, r1_every=2, classes=("is",),
+        counts=("two", "three"), read_steps=150, directions=("add",),
+    )
+    editor = LatentWassersteinNeural.fit(FitData(latents, latents, unused, "two", 0), config)
+    for filled in (1, 2):
+        edited = editor.edit(codes(300, filled, 9), 1.0)
+        now = (edited.mean(dim=2) > 0).sum(dim=1)
+        assert (now == filled + 1).float().mean() > 0.9
