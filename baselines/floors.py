@@ -121,8 +121,11 @@ class GaussianTransport(AffineEditor):
         weight = weight.clone()
         weight.diagonal().sub_(1)  # H = T - identity
         map = AffineMap(weight.float(), bias.float())
-        editor = cls(data.attribute, space, map if layers is None else _embedded(map, moved, space))
-        return editor if layers is None else editor.restrict(tuple(moved))
+        if layers is None:
+            return cls(data.attribute, space, map)
+        editor = cls(data.attribute, space, _embedded(map, moved, space))
+        editor.restrict(tuple(moved))
+        return editor
 
 
 def _embedded(map: AffineMap, layers: list[int], space: Space) -> AffineMap:

@@ -107,7 +107,7 @@ def fit_bridge(
     """Minimise L from sources x to targets y, with `held` others to choose the best step by."""
     start = _start(x, y, config, rng)
     parts = [part.clone().requires_grad_() for part in start[:3]]
-    bridge = Bridge(*parts, config.eps)
+    bridge = Bridge(parts[0], parts[1], parts[2], config.eps)
     optimiser = torch.optim.Adam(parts, config.lr)
     best, least = [part.detach().clone() for part in parts], float("inf")
     for step in tqdm(range(config.steps + 1), "lightsb", disable=not progress):
@@ -123,7 +123,7 @@ def fit_bridge(
         optimiser.zero_grad(set_to_none=True)
         bridge.loss(*some).backward()
         optimiser.step()
-    return Bridge(*best, config.eps)
+    return Bridge(best[0], best[1], best[2], config.eps)
 
 
 class LightSb(Editor):
@@ -196,5 +196,8 @@ class LightSb(Editor):
         if set(state) != {*sum(names.values(), []), "centre", "units"}:
             raise ValueError(f"state must hold two bridges, centre and units, got {sorted(state)}.")
         scale, eps = state["units"].tolist()
-        there, back = (Bridge(*(state[name] for name in names[side]), eps) for side in _SIDES)
+        there, back = (
+            Bridge(state[f"{side}_log_a"], state[f"{side}_r"], state[f"{side}_log_s"], eps)
+            for side in _SIDES
+        )
         return cls(attribute, space, (there, back), state["centre"], scale)

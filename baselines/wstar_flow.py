@@ -93,6 +93,7 @@ class RealNvp(nn.Module):
     def inverse(self, y: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
         """W* to codes."""
         for step in reversed(self.steps):
+            assert isinstance(step, Coupling)
             y = step.inverse(y)
         return y
 

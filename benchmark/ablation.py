@@ -18,23 +18,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from benchmark.ablate.bench import Bench, DigitsBench, FacesBench
 from benchmark.ablate.measure import measure
 from benchmark.ablate.page import to_markdown
-from benchmark.ablate.variants import PRESETS, variants_of
+from benchmark.ablate.variants import EDITS, PRESETS, variants_of
+from benchmark.command import trial_run
 from benchmark.files import write_json, write_text
 from benchmark.speed import describe_machine
 
 __all__ = ["main"]
 
 _ROOT = Path(__file__).resolve().parents[1]
-_BENCHES: dict[str, type[Bench]] = {"digits": DigitsBench, "faces": FacesBench}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, write, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--domain", choices=list(_BENCHES), default="digits")
+    parser.add_argument("--domain", choices=list(EDITS), default="digits")
     parser.add_argument("--preset", choices=list(PRESETS), default="default")
     parser.add_argument("--variants", nargs="+", metavar="NAME",
                         help=f"some of {', '.join(variants_of('digits'))}")
@@ -51,8 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
         if unknown:
             parser.error(f"variants must be some of {', '.join(chosen)}, got {sorted(unknown)}.")
         chosen = {name: chosen[name] for name in args.variants}
-    bench = _BENCHES[args.domain](preset)
-    report = measure(bench, chosen, preset, args.runs)
+    run = trial_run(args.domain, args.runs / args.domain, preset.seeds, preset.images)
+    report = measure(run, chosen, preset, args.runs)
     report["machine"] = describe_machine() | {"load": os.getloadavg()[0], "cores": os.cpu_count()}
     write_json(args.out / f"{args.domain}.json", report)
     write_text(args.out / f"{args.domain}.md", to_markdown(report))

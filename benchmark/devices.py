@@ -43,4 +43,4 @@ def move_domain(domain: Domain, device: torch.device) -> Domain:
         for name, value in held.items()
         if isinstance(value, nn.Module | Tensor)
     }
-    return replace(domain, **moved)
+    return replace(domain, **moved)  # type: ignore[type-var]  # checked above

@@ -1,13 +1,15 @@
 """Files of a run: written aside and renamed, so that no half-written file is ever read."""
 
+import csv
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["read_json", "read_list", "write_json", "write_npz", "write_text"]
+__all__ = ["read_json", "read_list", "to_csv", "write_json", "write_npz", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -18,7 +20,7 @@ def write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
+def write_json(path: Path, values: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write values that JSON can hold; NaN is not one of them.
 
     Raises:
@@ -66,5 +68,28 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **dict[str, Any](arrays))
     temporary.replace(path)
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]], form: str = ".6f") -> str:
+    """Rows as CSV, with every column that one has; what is missing, None or NaN as nothing.
+
+    Args:
+        rows: Values by column.
+        form: How numbers are written; empty for all their digits.
+    """
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_plain(row.get(column), form) for column in columns] for row in rows)
+    return buffer.getvalue()
+
+
+def _plain(value: Any, form: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return str(value)
+    return "" if np.isnan(value) else f"{value:{form}}" if form else str(value)

@@ -18,8 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from benchmark.tables.sheet import markdown
 from lwedit.domains import DigitsDomain
-from lwedit.generators.train import sample_sheet
+from lwedit.generators.sheet import sample_sheet
 from lwedit.latents import hash_state
 from lwedit.metrics import frechet_distance, kernel_distance
 from lwedit.vocabulary import to_unit_range
@@ -81,14 +82,12 @@ def main(arguments: list[str] | None = None) -> None:
     weights = domain.weights | {"mapping": hash_state(domain.generator.mapping.state_dict())}
     about = {"samples": args.samples, "seed": args.seed, "weights": weights, "rows": rows}
     (args.out / "generator.json").write_text(json.dumps(about, indent=1) + "\n")
-    lines = ["| images | readable | sure | FID | KID |", "| --- | --- | --- | --- | --- |"]
-    lines += [
-        f"| {name} | {row['readable']:.3f} | {row['sure']:.3f} | {row['fid']:.2f} "
-        f"| {row['kid']:.4f} |"
-        for name, row in rows.items()
-    ]
-    (args.out / "generator.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    text = markdown(("images", "readable", "sure", "FID", "KID"), [
+        (name, f"{row['readable']:.3f}", f"{row['sure']:.3f}", f"{row['fid']:.2f}",
+         f"{row['kid']:.4f}") for name, row in rows.items()
+    ])
+    (args.out / "generator.md").write_text(text + "\n")
+    print(text)
 
 
 if __name__ == "__main__":

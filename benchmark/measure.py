@@ -1,272 +1,154 @@
-"""One cell of the digits benchmark: one editor on one task, every image kept.
+"""What is measured of an edit at one strength: every measure is a function and an entry.
 
-How strong an edit is decides what is seen of it. Four ways of choosing alpha stand side by side:
-
-    chosen         one alpha for all images, the one with most accepted edits of validation codes;
-                   every method has the same alphas to choose from
-    as fitted      alpha = 1, the transport itself, for the variants of LW
-    one for all    all codes get the smallest alpha at which the latent classifier says n + 1 of
-                   each, or, if the grid holds none, the smallest at which it says so of most
-    per image      each code gets the smallest alpha that flips *its* verdict
-
-The first two are read strictly (`lwedit.metrics.strict`), over all images. The last two are the two
-readings of the paper's Table 2, "actual change at a latent target change rate of 100 %": only codes
-whose verdict did flip are counted, so they say as much of the latent classifier as of the edit.
+Somebody edits codes and lets the images be drawn and judged; what comes of it is a `View`, and a
+measure makes a number an image of it. The pure functions stand in `lwedit.metrics`. A measure that
+is added to `MEASURES` is in every cell measured from then on, in results.csv and, where its entry
+says what it can be, in the table of metrics; cells measured before stay valid.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from lwedit.classifier import LatentClassifier
-from lwedit.domains import DigitsDomain, EditTask
-from lwedit.domains.digits import DigitScores
-from lwedit.editors import Editor
-from lwedit.metrics import as_wanted, fooled, kept, new_class
+from benchmark.likeness import in_batches
+from benchmark.presets import NEIGHBOURS
+from lwedit.domains import EditTask
+from lwedit.metrics import (
+    METRICS,
+    Metric,
+    as_wanted,
+    fooled,
+    gaussian_distance,
+    kept,
+    nearest_ratio,
+    new_class,
+    norm_ratio,
+)
 from lwedit.vocabulary import flatten_codes
 
-__all__ = [
-    "CHOSEN",
-    "FITTED",
-    "READINGS",
-    "STRICT",
-    "Cell",
-    "Hits",
-    "TestCodes",
-    "choose_strength",
-    "count_hits",
-    "counted",
-    "latent_strengths",
-    "measure_at",
-    "move_of",
-    "select_alpha",
-]
-
-CHOSEN, FITTED = STRICT = ("chosen", "as fitted")
-READINGS = ("one for all", "per image")  # of the paper, decided by the latent classifier
+__all__ = ["MEASURES", "Measure", "View", "added", "all_metrics", "has_changed", "measured",
+           "strictly"]
 
 
-class TestCodes(NamedTuple):
-    """Codes of one task that the judge still counts right after reconstruction.
+class View(NamedTuple):
+    """An edit of a task's codes at one strength.
 
     Attributes:
-        w: Source codes.
-        index: Their rows among the images that they are of.
-        before: What the judges see in their reconstructions.
-        left_out: Images of this count whose reconstruction is miscounted.
-        targets: Held-out codes of images that really have the number of digits wanted.
-        target_spread: Mean distance from a target code to the nearest other one.
-        photo: How many digits of each class the image itself shows.
-    """
-
-    w: Float[Tensor, "n layers dim"]
-    index: Int[np.ndarray, " n"]
-    before: DigitScores
-    left_out: int
-    targets: Float[Tensor, "m layers dim"]
-    target_spread: float
-    photo: Int[Tensor, "n 10"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Measurements of one editor, one task, one strategy; arrays have an entry an image.
-
-    Attributes:
-        alpha: Strength used; below 0 it removes.
-        flipped: The latent classifier says that the digit was added, or removed.
-        changed: The count judge sees n + 1 digits or more; of removing, n or fewer.
-        exact: It sees just as many as wanted.
-        kept: The other digits of the reconstruction were left alone, by the classes judge.
-        kept_photo: The same against the image that was encoded.
-        accepted: Strictly read, see `lwedit.metrics.strict`.
-        fooled: The latent classifier believes in the edit and the count judge does not see it.
-        digit: Class of the digit that an accepted edit added or removed, -1 elsewhere.
-        distance: To the nearest held-out target code, in units of `target_spread`.
-    """
-
-    alpha: Float[np.ndarray, " n"]
-    flipped: Bool[np.ndarray, " n"]
-    changed: Bool[np.ndarray, " n"]
-    exact: Bool[np.ndarray, " n"]
-    kept: Bool[np.ndarray, " n"]
-    kept_photo: Bool[np.ndarray, " n"]
-    accepted: Bool[np.ndarray, " n"]
-    fooled: Bool[np.ndarray, " n"]
-    digit: Int[np.ndarray, " n"]
-    distance: Float[np.ndarray, " n"]
-
-
-def counted(cell: Cell, strategy: str) -> Bool[np.ndarray, " n"]:
-    """The images that the shares under one strategy are shares of.
-
-    Args:
-        cell: Measurements under that strategy.
-        strategy: One of `STRICT` or `READINGS`.
-
-    Returns:
-        Every image, or, for the readings of the paper, where the latent verdict flipped.
-
-    Raises:
-        ValueError: If there is no such strategy.
-    """
-    if strategy not in (*STRICT, *READINGS):
-        raise ValueError(f"strategy must be one of {(*STRICT, *READINGS)}, got {strategy!r}.")
-    return cell.flipped if strategy in READINGS else np.ones_like(cell.flipped)
-
-
-def select_alpha(
-    flipped: Bool[Tensor, "alphas n"], alphas: Float[Tensor, " alphas"], reading: str
-) -> Float[Tensor, " n"]:
-    """The strength of each image under one of the paper's two readings.
-
-    Args:
-        flipped: Verdicts over a grid of strengths.
-        alphas: The grid, rising.
-        reading: "one for all" or "per image".
-
-    Raises:
-        ValueError: If it is another reading.
-    """
-    if reading not in READINGS:
-        raise ValueError(f"reading must be one of {READINGS}, got {reading!r}.")
-    if reading == "one for all":
-        share = flipped.float().mean(dim=1)
-        best = int((share >= share.max()).int().argmax())  # argmax of a mask: its first True
-        return alphas[best].expand(flipped.shape[1]).clone()
-    first = flipped.int().argmax(dim=0)
-    return torch.where(flipped.any(dim=0), alphas[first], alphas[-1])
-
-
-def move_of(
-    editor: Editor, task: EditTask, w: Float[Tensor, "n layers dim"]
-) -> Float[Tensor, "n layers dim"]:
-    """What alpha = 1, or -1 where the task removes, does to codes.
-
-    An edit is linear in the strength (Eq. 1), so its move, which may be a network's, is computed
-    once for all of them.
-    """
-    return editor.edit(w, float(task.sign)) - w
-
-
-@torch.no_grad()
-def latent_strengths(
-    move: Float[Tensor, "n layers dim"],
-    classifier: LatentClassifier,
-    task: EditTask,
-    codes: TestCodes,
-    alphas: Float[Tensor, " alphas"],
-) -> dict[str, Float[Tensor, " n"]]:
-    """The strength of each image under the paper's two readings; no image is drawn.
-
-    Args:
-        move: From `move_of`.
-        classifier: The latent classifier of the same seed.
-        task: Whose attribute is the target.
-        codes: Test codes of the task.
-        alphas: The grid, rising, above 0.
-    """
-    k = classifier.attributes.index(task.attribute)
-    logits = classifier.along(codes.w, move, alphas)[:, :, k].cpu()
-    verdicts = (logits > 0) == task.adds
-    return {
-        reading: task.sign * select_alpha(verdicts, alphas, reading) for reading in READINGS
-    }
-
-
-class Hits(NamedTuple):
-    """Edits of validation codes at one strength.
-
-    Attributes:
-        accepted: How many were accepted.
-        clean: How many show as many digits as wanted and left the others alone.
-    """
-
-    accepted: int
-    clean: int
-
-
-def choose_strength(hits: Mapping[float, Hits]) -> float:
-    """The alpha of all images: that with most accepted edits.
-
-    Of those that are equal, the one with most that show as many digits as wanted and left the
-    others alone, and then the smallest: a method none of whose edits is accepted is shown at its
-    best all the same.
-
-    Args:
-        hits: By strength, above 0.
-    """
-    return max(sorted(hits), key=lambda alpha: hits[alpha])
-
-
-@torch.no_grad()
-def count_hits(
-    move: Float[Tensor, "n layers dim"],
-    domain: DigitsDomain,
-    task: EditTask,
-    codes: TestCodes,
-    alpha: float,
-    batch: int = 100,
-) -> Hits:
-    """How many edits are accepted at one strength, which is above 0 for removing as well."""
-    after = domain.score(domain.generate(codes.w + alpha * move, batch))
-    left = kept(codes.before.classes, after.classes, adding=task.adds)
-    return Hits(int((as_wanted(*_seen(after), task.wanted) & left).sum()),
-                int(((after.count == task.wanted) & left).sum()))
-
-
-@torch.no_grad()
-def measure_at(
-    move: Float[Tensor, "n layers dim"],
-    classifier: LatentClassifier,
-    domain: DigitsDomain,
-    task: EditTask,
-    codes: TestCodes,
-    alpha: Float[Tensor, " n"],
-    batch: int = 100,
-) -> Cell:
-    """Edit, draw and judge the codes of one task at the strengths of one strategy.
-
-    Args:
-        move: From `move_of`.
-        classifier: The latent classifier of the same seed.
         domain: Generator and judges.
-        task: The edit.
-        codes: Test codes of the task.
-        alpha: Strengths, below 0 where the task removes.
-        batch: Images drawn at a time.
+        task: What counts as changed: `EditTask` of digits, `EditSet` of attributes.
+        codes: What there was before the edit: `TestCodes` of digits, `Source` of attributes.
+        w_edit: Edited codes.
+        x_edit: Their images.
+        seen: What the judges see in them.
+        flipped: Whether the latent classifier's verdict on the target is the wanted one.
+        batch: Images seen at a time.
     """
-    k = classifier.attributes.index(task.attribute)
-    w_edit = codes.w + alpha.abs().to(codes.w)[:, None, None] * move
-    after = domain.score(domain.generate(w_edit, batch))
-    nearest = torch.cdist(flatten_codes(w_edit), flatten_codes(codes.targets)).min(dim=1).values
-    flipped = (classifier(w_edit)[:, k] > 0) == task.adds
-    left, left_photo = (
-        kept(before, after.classes, adding=task.adds)
-        for before in (codes.before.classes, codes.photo)
-    )
-    accepted = as_wanted(*_seen(after), task.wanted) & left
-    more, less = after.count >= task.wanted, after.count <= task.wanted
-    measured = {
-        "alpha": alpha,
-        "flipped": flipped,
-        "changed": more if task.adds else less,
-        "exact": more & less,
-        "kept": left,
-        "kept_photo": left_photo,
-        "accepted": accepted,
-        "fooled": fooled(flipped, after.count, task.wanted, adding=task.adds),
-        "digit": new_class(codes.before.classes, after.classes, accepted).to(torch.int8),
-        "distance": nearest / codes.target_spread,
-    }
-    return Cell(**{name: values.cpu().numpy() for name, values in measured.items()})
+
+    domain: Any
+    task: Any
+    codes: Any
+    w_edit: Float[Tensor, "n layers dim"]
+    x_edit: Float[Tensor, "n channels h w"]
+    seen: Any
+    flipped: Tensor
+    batch: int = 100
 
 
-def _seen(scores: DigitScores) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What the judges saw, in the order of `as_wanted`."""
-    return scores.count, scores.count_confidence, scores.classes, scores.confidence
+class Measure(NamedTuple):
+    """One measure.
+
+    Attributes:
+        name: As in cells and results.csv.
+        function: What it is of a view, a number an image; None where a domain lacks what it needs.
+        metric: What it can be and what is best, where `lwedit.metrics.METRICS` does not say so.
+    """
+
+    name: str
+    function: Callable[[View], Tensor | None]
+    metric: Metric | None = None
+
+
+def strictly(view: View) -> Tensor:
+    """Which edits of digits are accepted, see `lwedit.metrics.strict`."""
+    seen = view.seen
+    sure = as_wanted(seen.count, seen.count_confidence, seen.classes, seen.confidence,
+                     view.task.wanted)
+    return sure & _kept(view)
+
+
+def _kept(view: View) -> Tensor:
+    return kept(view.codes.before.classes, view.seen.classes, adding=view.task.adds)
+
+
+def has_changed(count: Tensor, task: EditTask) -> Tensor:
+    """Whether an image of so many digits shows the edit: as many as wanted, or beyond."""
+    return count >= task.wanted if task.adds else count <= task.wanted
+
+
+def _target_distance(view: View) -> Tensor:
+    targets = flatten_codes(view.codes.targets)
+    gaps = torch.cdist(flatten_codes(view.w_edit), targets).min(dim=1).values
+    return gaps / view.codes.target_spread
+
+
+def _alike(view: View, images: Tensor | None) -> Tensor | None:
+    def identity(a: Tensor, b: Tensor) -> Tensor:
+        return view.domain.identity(a, b, view.domain.identities[-1])
+
+    return None if images is None else in_batches(identity, images, view.x_edit, batch=view.batch)
+
+
+_DIGITS = (
+    Measure("flipped", lambda view: view.flipped),
+    Measure("changed", lambda view: has_changed(view.seen.count, view.task)),
+    Measure("exact", lambda view: view.seen.count == view.task.wanted),
+    Measure("kept", _kept),
+    Measure("kept_photo", lambda view: kept(view.codes.photo, view.seen.classes,
+                                            adding=view.task.adds)),
+    Measure("accepted", strictly),
+    Measure("fooled", lambda view: fooled(view.flipped, view.seen.count, view.task.wanted,
+                                          adding=view.task.adds)),
+    Measure("digit", lambda view: new_class(view.codes.before.classes, view.seen.classes,
+                                            strictly(view)).to(torch.int8)),
+    Measure("distance", _target_distance),
+)
+_ATTRIBUTES = (
+    Measure("scores", lambda view: view.seen),
+    Measure("latent", lambda view: view.flipped),
+    Measure("identity", lambda view: _alike(view, view.codes.x)),
+    Measure("identity_photo", lambda view: _alike(view, view.codes.photos)),
+    Measure("nearest", lambda view: nearest_ratio(view.w_edit, view.task.targets,
+                                                  view.codes.spread[0])),
+    Measure("knn", lambda view: nearest_ratio(view.w_edit, view.task.targets, view.codes.spread[1],
+                                              NEIGHBOURS)),
+    Measure("norm", lambda view: norm_ratio(view.w_edit, view.task.targets)),
+    Measure("gaussian", lambda view: torch.tensor(gaussian_distance(view.w_edit,
+                                                                    view.task.targets))),
+)
+MEASURES: dict[str, tuple[Measure, ...]] = {"digits": _DIGITS, "attributes": _ATTRIBUTES}
+_BUILT_IN = {measure.name for measure in (*_DIGITS, *_ATTRIBUTES)}
+
+
+def measured(view: View, kind: str) -> dict[str, Tensor]:
+    """Every measure of a view.
+
+    Args:
+        view: An edit at one strength.
+        kind: Kind of run, "digits" or "attributes".
+    """
+    found = {measure.name: measure.function(view) for measure in MEASURES[kind]}
+    return {name: values for name, values in found.items() if values is not None}
+
+
+def added(kind: str) -> tuple[str, ...]:
+    """Names of the measures of a kind that are not the project's own."""
+    return tuple(one.name for one in MEASURES[kind] if one.name not in _BUILT_IN)
+
+
+def all_metrics() -> tuple[Metric, ...]:
+    """What every metric can be, those of added measures last."""
+    more = {one.name: one.metric for part in MEASURES.values() for one in part if one.metric}
+    return (*METRICS, *more.values())

@@ -1,69 +1,63 @@
-"""Results that stand in the repository: copies of a run's tables and pictures, and README's table.
+"""Results that stand in the repository: copies of a run's tables and pictures, and README's blocks.
 
-Nothing is retyped: what stands between the two markers in README.md is made from the run's data.
+Nothing is retyped: what stands between the two markers in README.md is the readme.md that the
+report made from the run's data.
 """
 
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 
-from benchmark.command import resumed
-from benchmark.digits_tables import strict_sheet
-from benchmark.files import read_list
-from benchmark.presets import RunConfig
-from benchmark.report import read_facts
+__all__ = ["publish", "replace_between"]
 
-__all__ = ["first_page", "publish", "replace_between"]
+_FILES = {
+    "digits": ("config.json", "facts.json", "results.csv", "table2.md", "table2.csv", "table2.json",
+               "table2.tex", "gains.json", "fig6.png", "fig6.pdf", "examples.png", "shipped.json",
+               "times.json", "readme.md", "tables/tables.json"),
+    "attributes": ("config.json", "facts.json", "results.csv", "summary.csv", "costs.csv",
+                   "report.md", "times.json", "readme.md", "tables/tables.json"),
+}
+# More of a run, as far as it is there; picture grids as PNG alone, they are large.
+_ALSO = {
+    "digits": ("classifier_*.json", "sheets/*"),
+    "attributes": ("tables/*", "figures/fig4.*", "figures/rescoring.*", "figures/fig2.png",
+                   "figures/fig5.png", "figures/fig3_eyeglasses_add.png",
+                   "figures/fig3_smiling_add.png", "figures/fig3_masculine_add.png"),
+}
+_MARKERS = {"digits": "results", "faces": "faces"}  # by folder below results/, of README.md
 
-_FILES = ("config.json", "facts.json", "results.csv", "table2.md", "table2.csv", "table2.json",
-          "table2.tex", "fig6.png", "fig6.pdf", "examples.png", "shipped.json", "times.json")
 
-
-def publish(out: Path, root: Path, name: str = "digits") -> None:
-    """Copy a finished run to `results/NAME`, and of "digits" the main table into README.md.
+def publish(out: Path, root: Path, kind: str, name: str) -> None:
+    """Copy a finished run to `results/NAME`, and its main table into README.md if it has a place.
 
     Args:
         out: Run folder.
         root: Root of the repository.
+        kind: Kind of run, "digits" or "attributes".
         name: Folder below `results`.
 
     Raises:
         ValueError: If README.md has lost its markers.
         FileNotFoundError: If the run is not finished.
     """
-    shown = name == "digits"
-    if shown:  # whatever may be wrong, before anything is written
-        text = first_page(out)
-        _split(root / "README.md", "results")
-    missing = [file for file in _FILES if not (out / file).exists()]
-    if missing:
+    missing = [file for file in _FILES[kind] if not (out / file).exists()]
+    if missing:  # whatever may be wrong, before anything is written
         raise FileNotFoundError(f"a run must be finished before it is published, {out} lacks "
                                 f"{', '.join(missing)}.")
+    marker = _MARKERS.get(name)
+    if marker:
+        _split(root / "README.md", marker)
     folder = root / "results" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in _FILES:
-        shutil.copyfile(out / file, folder / file)
-    for path in out.glob("classifier_*.json"):
-        shutil.copyfile(path, folder / path.name)
-    sheets = folder / "sheets"
-    shutil.rmtree(sheets, ignore_errors=True)
-    shutil.copytree(out / "sheets", sheets)
-    if shown:
-        replace_between(root / "README.md", "results", text)
-
-
-def first_page(out: Path) -> str:
-    """The strict table of adding, how to read it, and the first images, in Markdown.
-
-    Args:
-        out: Run folder, or a published one.
-    """
-    config = resumed(out, RunConfig, "a digits")
-    adding = [task for task in config.tasks if task[0] < task[-1]]
-    rows = read_list(out / "table2.json", "table2.json")
-    sheet = strict_sheet(rows, adding, config, read_facts(out), brief=True)
-    picture = ("![The first held-out images of each edit, not picked; green: accepted]"
-               "(results/digits/examples.png)")
-    return f"{sheet.markdown(level=3).strip()}\n\n{picture}"
+    for pattern in _ALSO[kind]:
+        for old in folder.glob(pattern):
+            old.unlink()
+    files = [path.relative_to(out) for path in sorted(out.rglob("*")) if path.is_file()]
+    for file in files:
+        if str(file) in _FILES[kind] or any(fnmatch(str(file), also) for also in _ALSO[kind]):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(out / file, folder / file)
+    if marker:
+        replace_between(root / "README.md", marker, (folder / "readme.md").read_text())
 
 
 def replace_between(path: Path, name: str, text: str) -> None:

@@ -16,13 +16,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from safetensors import SafetensorError
 
-from baselines import METHODS
-from benchmark.attributes.command import run_attributes
-from benchmark.attributes.domains import DOMAINS
-from benchmark.command import STAGES
-from benchmark.digits import run_digits
-from benchmark.methods import DIGIT_METHODS
+from benchmark.attributes import DOMAINS
+from benchmark.command import run_benchmark
+from benchmark.methods import registry
 from benchmark.presets import PRESETS
+from benchmark.stages import STAGES
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     _check(args, parser)
     try:
-        return run_digits(args, _ROOT) if args.domain == "digits" else run_attributes(args, _ROOT)
+        return run_benchmark(args, _ROOT)
     except (ValueError, OSError, SafetensorError) as error:
         print(f"benchmark: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -46,9 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--methods", nargs="+", metavar="NAME",
-                        help=f"any of {', '.join(DIGIT_METHODS)}, or one of --method-file")
+                        help=f"any of {', '.join(registry('digits'))}, or one of --method-file")
     parser.add_argument("--domain", choices=["digits", *DOMAINS], default=None)
-    parser.add_argument("--preset", choices=list(PRESETS), default="default")
+    parser.add_argument("--preset", choices=list(PRESETS["digits"]), default="default")
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--no-floors", action="store_true",
                         help="leave out no edit, random, centroids, Gaussian OT, nearest target")
@@ -104,14 +102,12 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
             parser.error(f"argument --{name}: must be at least 1, got {getattr(args, name)}")
     if args.workers < 1:
         parser.error(f"argument --workers: must be at least 1, got {args.workers}")
-    known = DIGIT_METHODS if args.domain == "digits" else tuple(METHODS)
+    known = registry(args.domain)
     if not args.method_file:
         for name in args.methods or ():
             if name not in known:
                 names = ", ".join(known)
                 parser.error(f"argument --methods: invalid choice: {name!r} (choose from {names})")
-    if args.domain == "digits" and args.method_file:
-        parser.error(f"argument --method-file: needs --domain {', '.join(DOMAINS)}")
 
 
 if __name__ == "__main__":

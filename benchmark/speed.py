@@ -123,9 +123,8 @@ def compare_images(synthesis: Synthesis, w: Tensor) -> Agreement:
 def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, object]:
     """Versions, threads, CPU model and whether it computes in bfloat16."""
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
-    fields = dict(
-        (part.strip() for part in line.split(":", 1)) for line in text.splitlines() if ":" in line
-    )
+    pairs = (line.partition(":") for line in text.splitlines() if ":" in line)
+    fields = {name.strip(): value.strip() for name, _, value in pairs}
     flags = set(fields.get("flags", "").split())
     return {
         "torch": torch.__version__,

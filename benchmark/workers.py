@@ -14,11 +14,12 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from benchmark.runs import Run, Work
 from benchmark.times import add_time
 
 __all__ = ["PATIENCE", "do_all"]
@@ -26,34 +27,11 @@ __all__ = ["PATIENCE", "do_all"]
 PATIENCE = 20  # seconds until a scheduler is given up
 
 
-class Key(Protocol):
-    """Which cell a task is for."""
-
-    @property
-    def stem(self) -> str:
-        """Name of its files."""
-        ...
-
-
-class Task(Protocol):
-    """A piece of work that can be sent to another process."""
-
-    stage: str
-    key: Key
-
-
-class Run(Protocol):
-    """A configuration and a folder, from which another process makes its own."""
-
-    config: Any
-    out: Path
-
-
-Perform = Callable[[Any, Any], None]
+Perform = Callable[[Work, Run], None]
 
 
 def do_all(
-    tasks: list[Task], run: Run, perform: Perform, *, workers: int = 1, scheduler: str = "",
+    tasks: list[Work], run: Run, perform: Perform, *, workers: int = 1, scheduler: str = "",
     label: str = "",
 ) -> None:
     """Do the tasks of one stage, and add the time to the run's times.json.
@@ -85,7 +63,7 @@ def do_all(
     add_time(run.out, tasks[0].stage, time.perf_counter() - start, len(tasks))
 
 
-def _here(tasks: Iterable[Task], run: Run, perform: Perform) -> Iterator[Task]:
+def _here(tasks: Iterable[Work], run: Run, perform: Perform) -> Iterator[Work]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -97,8 +75,8 @@ def _here(tasks: Iterable[Task], run: Run, perform: Perform) -> Iterator[Task]:
 
 
 def _in_processes(
-    tasks: list[Task], run: Run, perform: Perform, workers: int
-) -> Iterator[Task]:
+    tasks: list[Work], run: Run, perform: Perform, workers: int
+) -> Iterator[Work]:
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker)
     try:
         futures = {
@@ -115,8 +93,8 @@ def _in_processes(
 
 
 def _on_cluster(
-    tasks: list[Task], run: Run, perform: Perform, scheduler: str
-) -> Iterator[Task]:
+    tasks: list[Work], run: Run, perform: Perform, scheduler: str
+) -> Iterator[Work]:
     try:
         from distributed import Client
         from distributed import as_completed as arriving
@@ -142,12 +120,12 @@ def _start_worker() -> None:
     torch.set_num_threads(1)
 
 
-def _perform(perform: Perform, task: Task, kind: type, config: Any, out: str) -> None:
+def _perform(perform: Perform, task: Work, kind: type[Run], config: Any, out: str) -> None:
     torch.set_num_threads(1)
     perform(task, _run(kind, config, out))
 
 
 @lru_cache(maxsize=1)
-def _run(kind: type, config: Any, out: str) -> Run:
+def _run(kind: type[Run], config: Any, out: str) -> Run:
     """A worker reads codes and networks once."""
     return kind(config, Path(out))

@@ -18,21 +18,22 @@ beside its weights (see `demo.bundles`).
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from baselines import METHODS
+from benchmark.methods import REGISTRY, fit_editor
+from benchmark.presets import settings_of
 from demo.bundles import BUNDLES, Bundle, Unit
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.domains import AttributeDomain, DigitsDomain, FacesDomain
 from lwedit.domains.digits import labels
 from lwedit.domains.ffhq import FfhqDomain
 from lwedit.domains.ffhq.files import EDITORS
-from lwedit.editors import Editor, FitData, LatentWasserstein, LatentWassersteinConfig
+from lwedit.editors import Editor, FitData
 from lwedit.latents import LatentSet
 from lwedit.memory import keep_freed_memory
 from lwedit.metrics.strict import as_wanted, kept
@@ -42,19 +43,8 @@ __all__ = ["best_strength", "fit_digits", "fit_faces", "fit_ffhq", "main", "unit
 PAGE_METHODS = ("lt", "lw")
 CODES = {"digits": 5_000, "faces": 10_000, "ffhq": 10_000}
 FFHQ_ATTRIBUTES = ("Eyeglasses", "Smiling", "Male", "Young", "No_Beard", "Bangs", "Blond_Hair")
-SETTINGS = LatentWassersteinConfig(blur=(0.3,), rounds=4, most_codes=2_500, held_out=500)
-# As in the benchmark: how far codes draw together is known along one line, and a code that has the
-# attribute is moved back by the mean move.
-FACES_SETTINGS = replace(SETTINGS, line=True, back="mean")
-# As in the benchmark: the layers that draw where things are, one rule for all cells of a code, no
-# attribute to preserve, and a latent classifier that moving the whole cloud does not convince.
-DIGITS_SETTINGS = replace(
-    SETTINGS, blur=(0.15,), ridge=(1e-2,), rounds=2, lam=0.0, layers=(0, 1, 2), grid=4
-)
-HIDDEN = (512, 256)
-DIGITS_CLASSIFIER = ClassifierConfig(
-    hidden=HIDDEN, epochs=8, lr=1e-3, shift=0.22, shift_along=DigitsDomain.attributes[:3]
-)
+# The benchmark's own settings, with fewer codes.
+FEWER: dict[str, Any] = {"most_codes": 2_500, "held_out": 500}
 _TRIED = torch.logspace(-1.3, 0.6, 40)  # strengths, 0.05 to 4, at which a unit is looked for
 _UNIT_CODES = 60
 _DIGIT_ALPHAS = torch.linspace(0.25, 5, 20)
@@ -109,7 +99,7 @@ def fit_digits(domain: DigitsDomain, codes: int) -> Bundle:
         task.attribute: (counts == task.count) | (counts == task.count + 1)
         for task in domain.tasks
     }
-    bundle = _fit(latents, near, None, DIGITS_SETTINGS, DIGITS_CLASSIFIER,
+    bundle = _fit(latents, near, None, "digits",
                   lambda editor, validation: _best_unit(domain, editor, validation))
     bundle.facts["judges"] = {name: domain.weights[name] for name in _JUDGES}
     return bundle
@@ -128,7 +118,7 @@ def fit_faces(domain: AttributeDomain, codes: int) -> Bundle:
     def seen(w: Tensor, attribute: str) -> Tensor:
         return domain.score(domain.generate(w))[:, domain.attributes.index(attribute)] > 0.5
 
-    return _fit(latents, dict.fromkeys(domain.editable, everything), seen, FACES_SETTINGS)
+    return _fit(latents, dict.fromkeys(domain.editable, everything), seen, "faces")
 
 
 def fit_ffhq(domain: FfhqDomain, codes: int, attributes: Sequence[str]) -> Bundle:
@@ -147,15 +137,14 @@ def fit_ffhq(domain: FfhqDomain, codes: int, attributes: Sequence[str]) -> Bundl
             raise ValueError(f"attributes must be some of {domain.editable}, got {name!r}.")
     latents = domain.latents("train", most=codes)
     everything = torch.ones(len(latents), dtype=torch.bool)
-    return _fit(latents, dict.fromkeys(attributes, everything), None, SETTINGS)
+    return _fit(latents, dict.fromkeys(attributes, everything), None, "ffhq")
 
 
 def _fit(
     latents: LatentSet,
     near: dict[str, Tensor],
     verdict: Verdict | None,
-    transport: LatentWassersteinConfig,
-    learning: ClassifierConfig | None = None,
+    like: str,
     unit: Callable[[Editor, LatentSet], Unit] | None = None,
 ) -> Bundle:
     """Classifier, editors and units.
@@ -164,16 +153,16 @@ def _fit(
         latents: Codes and labels.
         near: Target attributes, each with the mask of the codes between which it edits.
         verdict: Who says whether an edit succeeds; the latent classifier if None.
-        transport: Settings of LW.
-        learning: Settings of the latent classifier, LT's unless given.
+        like: Domain of the benchmark whose settings are taken.
         unit: Unit of an editor, from validation codes; by the verdict if None.
     """
     cut = int(0.9 * len(latents))  # as LT: the first 90 % train, the last 10 % validate
     train = torch.arange(len(latents)) < cut
     rng = torch.Generator().manual_seed(0)
     parts = latents.subset(train), latents.subset(~train)
-    settings = learning or ClassifierConfig(hidden=HIDDEN)
-    classifier = LatentClassifier.fit(parts[0], settings, rng, progress=True)
+    settings = settings_of(like)
+    learning = ClassifierConfig(**settings["classifier"])
+    classifier = LatentClassifier.fit(parts[0], learning, rng, progress=True)
     accuracy = classifier.accuracy(parts[1])
 
     def claimed(w: Tensor, attribute: str) -> Tensor:
@@ -185,7 +174,7 @@ def _fit(
     for method, attribute in bar:
         bar.set_postfix_str(f"{method} {attribute}")
         used = [latents.subset(near[attribute] & part) for part in (train, ~train)]
-        editor = _fit_one(method, FitData(*used, classifier, attribute, seed=0), transport)
+        editor = _fit_one(method, FitData(*used, classifier, attribute, seed=0), settings)
         editors[method][attribute] = editor
         units[method][attribute] = (
             unit(editor, used[1]) if unit else _units(editor, used[1], verdict or claimed)
@@ -199,11 +188,11 @@ def _fit(
     return Bundle(latents.space, classifier, editors, units, facts)
 
 
-def _fit_one(method: str, data: FitData, transport: LatentWassersteinConfig) -> Editor:
-    kind = METHODS[method]
-    editor = kind.fit(data, transport) if issubclass(kind, LatentWasserstein) else kind.fit(data)
+def _fit_one(method: str, data: FitData, settings: dict[str, dict[str, Any]]) -> Editor:
+    given = settings.get(method, {}) | (FEWER if method == "lw" else {})
+    editor = fit_editor(REGISTRY[method], data, given)
     rounded = {name: tensor.half().float() for name, tensor in editor.state().items()}
-    return kind.restore(rounded, data.attribute, data.train.space)
+    return type(editor).restore(rounded, data.attribute, data.train.space)
 
 
 def _units(editor: Editor, validation: LatentSet, verdict: Verdict) -> Unit:

@@ -179,7 +179,7 @@ class Page(gr.Blocks):
                            print_exception=False)
 
 
-def _unknown(request: Request, error: Exception) -> JSONResponse:
+def _unknown(request: Request, _: Exception) -> JSONResponse:
     """The answer to a request for an endpoint that is not there."""
     return JSONResponse({"error": f"There is no such endpoint: {request.url.path:.60}."}, 404)
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmark.methods import look_of
+from benchmark.paper import TABLE_2
+from benchmark.strengths import PAPERS
+from benchmark.tables.sheet import read_sheets
 from demo.charts import Bar, Line, bar_chart, line_chart
-from demo.style import COLOURS
 
 __all__ = [
     "ATTRIBUTE_METRICS",
@@ -72,25 +75,8 @@ ATTRIBUTE_METRICS = {
     "nearest": "Distance to real codes",
     "norm": "Length of the edited codes",
 }
-_LABELS = {
-    "none": "no edit", "random": "random direction", "centroids": "class centroids",
-    "gaussian_ot": "Gaussian OT", "lt_star": "LT(*)", "lt": "LT", "lw_star": "LW(*)",
-    "lw": "LW, affine", "lw_paper": "LW as published", "lw_neural": "LW neural",
-    "lt_restricted": "LT, edits layers 0–2", "lt_few_layers": "LT, trained on layers 0–2",
-    "lw_every_layer": "LW, affine, every layer", "nearest": "nearest real target",
-    "ceiling": "real images",
-}
-_LOOKS = {
-    "lw": (COLOURS["lw"], ""), "lt": (COLOURS["lt"], ""), "lw_star": ("#56B4E9", "7 4"),
-    "lt_star": ("#E69F00", "7 4"), "centroids": ("#8a94a3", "2 3"),
-    "gaussian_ot": ("#009E73", "8 3 2 3"), "nearest": ("#CC79A7", "2 3"),
-    "random": ("#b3bbc6", "4 4"), "none": ("#b3bbc6", "1 4"), "lw_paper": ("#56B4E9", "3 3"),
-    "lw_neural": ("#882255", ""), "ceiling": ("#b3bbc6", "2 3"),
-}
-_TABLE_2 = {  # of the paper: actual change at a latent change of 100 %
-    "lt": {"1→2": 0.32, "2→3": 0.31, "3→4": 0.64},
-    "lw_paper": {"1→2": 0.90, "2→3": 0.95, "3→4": 0.99},
-}
+_CEILING = "ceiling"  # in the rows of digits: real images of as many digits as wanted
+_DASHES = {"--": "7 4", "-.": "8 3 2 3", ":": "2 3"}
 _LAST = ("lt_star", "lw_star", "lt", "lw_paper", "lw", "lw_neural")  # drawn on top
 
 
@@ -170,11 +156,12 @@ def face_chart(report: Path, attribute: str, direction: str, metric: str) -> str
 
 
 def table_of(report: Path) -> str:
-    """The report's own table, as Markdown."""
-    if (report / "table2.md").exists():
-        return (report / "table2.md").read_text().replace("# Table 2", "### Table 2", 1)
-    path = report / "tables" / "equal_change.md"
-    return path.read_text().replace("# ", "### ", 1) if path.exists() else ""
+    """The report's tables of digits, or its main one of faces, as Markdown; nothing without any."""
+    if not (report / "tables" / "tables.json").exists():
+        return ""
+    sheets = read_sheets(report / "tables")
+    shown = sheets if (report / "table2.json").exists() else sheets[:1]
+    return "\n".join(sheet.markdown(level=3) for sheet in shown)
 
 
 def commit_of(report: Path) -> str:
@@ -188,9 +175,10 @@ def commit_of(report: Path) -> str:
 
 def _papers(row: dict[str, Any], metric: str) -> float | None:
     """What the paper reports in this place."""
-    if metric != "actual" or row["strategy"] not in ("one for all", "per image"):
+    if metric != "actual" or row["strategy"] not in PAPERS:
         return None
-    return _TABLE_2.get(row["method"], {}).get(row["task"])
+    method = {"lw": "", "lw_paper": "lw"}.get(row["method"], row["method"])  # as published
+    return TABLE_2.get(method, {}).get(row["task"])
 
 
 def _table2(report: Path) -> list[dict[str, Any]]:
@@ -203,8 +191,12 @@ def _rows(report: Path) -> list[dict[str, str]]:
 
 
 def _label(method: str) -> str:
-    return _LABELS.get(method, method)
+    return "real images" if method == _CEILING else look_of(method).label
 
 
 def _look(method: str) -> tuple[str, str]:
-    return _LOOKS.get(method, ("#8B6508", "6 3"))
+    """Colour and dashes as SVG has them."""
+    look = look_of("none" if method == _CEILING else method)
+    if isinstance(look.line, str):
+        return look.colour, _DASHES.get(look.line, "")
+    return look.colour, " ".join(str(2 * part) for part in look.line[1])

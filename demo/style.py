@@ -7,9 +7,11 @@ reader's system: nothing is fetched.
 
 import gradio as gr
 
+from benchmark.methods import look_of
+
 __all__ = ["COLOURS", "CSS", "METHODS_IN_WORDS", "theme"]
 
-COLOURS = {"lw": "#0072B2", "lt": "#D55E00", "lw_neural": "#882255"}
+COLOURS = {name: look_of(name).colour for name in ("lw", "lt", "lw_neural")}
 METHODS_IN_WORDS = {
     "lt": ("LT", "pushes across a classifier’s boundary"),
     "lw": ("LW affine", "moves the whole distribution (optimal transport)"),

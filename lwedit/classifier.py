@@ -97,6 +97,7 @@ class LatentClassifier(nn.Module):
             alphas: Strengths.
         """
         first, *rest = self.net
+        assert isinstance(first, nn.Linear)
         start = first((flatten_codes(w) - self.centre) / self.scale)
         slope = (flatten_codes(move) / self.scale) @ first.weight.T
         found = []

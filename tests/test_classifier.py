@@ -92,6 +92,7 @@ def test_accuracy_by_hand():
     assert model.accuracy(LatentSet(w, y, ("a",), SPACE)).tolist() == [0.75]
 
 
+@pytest.mark.slow
 def test_planes_are_found(parts):
     train, held = parts
     model = LatentClassifier.fit(train, FAST, rng())
@@ -158,6 +159,7 @@ def marked(n=1200):
     return LatentSet(w, y[:, None], ("a",), SPACE)
 
 
+@pytest.mark.slow
 def test_a_shifted_classifier_is_not_convinced_by_moving_the_cloud():
     latents = marked()
     plain = LatentClassifier.fit(latents, FAST, rng())

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from baselines import METHODS
-from benchmark.ablate.bench import Bench
+from benchmark.runs import Run
 
 __all__ = ["groups_of", "layer_roles"]
 
@@ -31,10 +31,10 @@ def groups_of(layers: int) -> list[tuple[int, ...]]:
 
 
 @torch.no_grad()
-def layer_roles(bench: Bench, edit: str) -> list[dict[str, Any]]:
+def layer_roles(run: Run, edit: str) -> list[dict[str, Any]]:
     """One row a group: latent change and actual change."""
-    data = bench.data(edit, 0)
-    source, _ = bench.codes(edit)
+    trial = run.trial(run.key("nearest", edit, 0))
+    data, source = trial.data, trial.source
     other = METHODS["nearest"].fit(data).edit(source, 1.0)
     k = data.classifier.attributes.index(data.attribute)
     rows = []
@@ -44,6 +44,6 @@ def layer_roles(bench: Bench, edit: str) -> list[dict[str, Any]]:
         rows.append({
             "edit": edit, "layers": list(group),
             "flipped": float((data.classifier(mixed)[:, k] > 0).float().mean()),
-            "changed": float(bench.judge(edit, source, mixed).changed.mean()),
+            "changed": float(trial.judge(source, mixed).changed.mean()),
         })
     return rows

@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,23 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from baselines import METHODS, GaussianTransport
-from benchmark.ablate.bench import Bench
 from benchmark.ablate.layers import layer_roles
-from benchmark.ablate.variants import BASES, FLOORS, AblationPreset, Variant
+from benchmark.ablate.variants import (
+    BASES,
+    EDITS,
+    FLOORS,
+    GROUP_BY,
+    KEPT,
+    AblationPreset,
+    Variant,
+)
 from benchmark.bootstrap import bootstrap_mean
 from benchmark.files import read_json, write_json
+from benchmark.methods import REGISTRY, fit_editor
+from benchmark.presets import settings_of
+from benchmark.runs import Run
 from lwedit.classifier import LatentClassifier
-from lwedit.editors import Editor, FitData, LatentWassersteinConfig
+from lwedit.editors import Editor, FitData
 from lwedit.latents import LatentSet
 from lwedit.metrics.collapse import collapse
 
@@ -37,54 +46,50 @@ _GRID = tuple(round(0.05 * step, 2) for step in range(1, 81))
 
 
 def measure(
-    bench: Bench, variants: Mapping[str, Variant], preset: AblationPreset, folder: Path
+    run: Run, variants: Mapping[str, Variant], preset: AblationPreset, folder: Path
 ) -> dict[str, Any]:
     """The report: settings, one row a (variant, edit), gains over the floors.
 
     Args:
-        bench: Domain.
+        run: On the domain, with its latent classifiers.
         variants: Rows by name.
         preset: How much is measured.
         folder: Where each fit's measurements are kept.
     """
+    domain = run.config.domain
+    edits = EDITS[domain][: preset.edits]
     seen: dict[tuple[str, str], list[dict[str, Any]]] = {}
     todo = [
-        (edit, name, seed) for edit in bench.edits for name, variant in variants.items()
+        (edit, name, seed) for edit in edits for name, variant in variants.items()
         # Floors are formulas, and the Gaussian one takes a minute on W+: the first draw will do.
         for seed in (preset.seeds[:1] if variant.method in FLOORS else preset.seeds)
     ]
-    bar = tqdm(todo, bench.name, unit="fit")
+    bar = tqdm(todo, domain, unit="fit")
     for edit, name, seed in bar:
         bar.set_postfix_str(f"{edit} {name}")
-        run = _kept_run(bench, variants[name], edit, seed, preset, folder)
-        seen.setdefault((edit, name), []).append(run)
+        found = _kept_fit(run, variants[name], edit, seed, preset, folder)
+        seen.setdefault((edit, name), []).append(found)
     rows = [{"variant": name, "what": variants[name].what, "edit": edit, **_summary(runs, preset)}
             for (edit, name), runs in seen.items()]
-    gains = [row for edit in bench.edits for row in _gains(edit, seen, preset)]
-    return {"domain": bench.name, "kept": bench.kept, "preset": asdict(preset),
-            "base": BASES[bench.name], "weights": bench.domain.weights,
+    gains = [row for edit in edits for row in _gains(edit, seen, preset)]
+    return {"domain": domain, "kept": KEPT[domain], "preset": asdict(preset),
+            "base": BASES[domain], "weights": dict(run.domain.weights),
             "rows": rows, "gains": gains,
-            "layers": [row for edit in bench.edits for row in layer_roles(bench, edit)]}
+            "layers": [row for edit in edits for row in layer_roles(run, edit)]}
 
 
-def fit_variant(variant: Variant, data: FitData, bench: Bench, preset: AblationPreset) -> Editor:
+def fit_variant(variant: Variant, data: FitData, domain: str, preset: AblationPreset) -> Editor:
     """One editor of a variant."""
-    base = BASES[bench.name]
+    base, method = BASES[domain], REGISTRY[variant.method]
     if variant.method in FLOORS:  # as in the benchmark, floors move what LW moves
-        layers = base.get("layers")
-        if variant.method == "gaussian_ot":
-            return GaussianTransport.fit(data, layers=layers)
-        floor = METHODS[variant.method].fit(data)
-        return floor.restrict(layers) if layers else floor
-    settings = {**base, "most_codes": preset.codes, "held_out": preset.codes,
-                **variant.changes}
+        return fit_editor(method, data, settings_of(domain).get(variant.method))
+    settings = base | {"most_codes": preset.codes, "held_out": preset.codes} | variant.changes
     if settings.get("solver") == "adam":
         settings["max_steps"] = preset.adam_steps
     if settings.get("weights", "none") != "none":
-        names = [name for name in bench.group_by if name != data.attribute]
+        names = [name for name in GROUP_BY[domain] if name != data.attribute]
         settings["group_by"] = tuple(names)
-    config = LatentWassersteinConfig(**settings)
-    return METHODS[variant.method].fit(data, config)
+    return fit_editor(method, data, settings)
 
 
 def equal_strength(
@@ -116,47 +121,45 @@ def equal_strength(
     return best
 
 
-def _kept_run(
-    bench: Bench, variant: Variant, edit: str, seed: int, preset: AblationPreset, folder: Path
+def _kept_fit(
+    run: Run, variant: Variant, edit: str, seed: int, preset: AblationPreset, folder: Path
 ) -> dict[str, Any]:
-    """`_run`, from its file where there is one."""
-    settings = asdict(preset)
+    """`_fit`, from its file where there is one."""
+    settings, domain = asdict(preset), run.config.domain
     about = {
-        "domain": bench.name, "weights": dict(bench.domain.weights), "edit": edit, "seed": seed,
-        "method": variant.method, "settings": {**BASES[bench.name], **variant.changes},
+        "domain": domain, "weights": dict(run.domain.weights), "edit": edit, "seed": seed,
+        "method": variant.method, "settings": {**BASES[domain], **variant.changes},
         "preset": {name: settings[name] for name in ("codes", "images", "share", "adam_steps")},
     }
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    path = folder / f"{bench.name}_{digest[:16]}.json"
+    path = folder / f"{domain}_{digest[:16]}.json"
     if not path.exists():
-        run = _run(bench, variant, edit, seed, preset)
-        lists = {name: run[name].tolist() for name in _EACH}
-        write_json(path, {"about": about, "run": run | lists})
-    run = read_json(path, "a fit of the ablation")["run"]
-    return run | {name: np.array(run[name], dtype=np.float32) for name in _EACH}
+        found = _fit(run, variant, edit, seed, preset)
+        lists = {name: found[name].tolist() for name in _EACH}
+        write_json(path, {"about": about, "run": found | lists})
+    found = read_json(path, "a fit of the ablation")["run"]
+    return found | {name: np.array(found[name], dtype=np.float32) for name in _EACH}
 
 
-def _run(
-    bench: Bench, variant: Variant, edit: str, seed: int, preset: AblationPreset
+def _fit(
+    run: Run, variant: Variant, edit: str, seed: int, preset: AblationPreset
 ) -> dict[str, Any]:
-    data = bench.data(edit, seed)
+    trial = run.trial(run.key(variant.method, edit, seed))
     # A seed is another draw of training codes: the solvers themselves draw hardly anything.
-    data = FitData(_drawn(data, preset.codes), data.validation, data.classifier, data.attribute,
-                   seed)
+    data = replace(trial.data, train=_drawn(trial.data, preset.codes))
     start = time.perf_counter()
-    editor = fit_variant(variant, data, bench, preset)
+    editor = fit_variant(variant, data, run.config.domain, preset)
     seconds = time.perf_counter() - start
-    source, target = bench.codes(edit)
-    alpha, flipped = equal_strength(editor, data.classifier, source, preset.share)
-    w_edit = editor.edit(source, alpha)
-    verdicts = bench.judge(edit, source, w_edit)
+    alpha, flipped = equal_strength(editor, data.classifier, trial.source, preset.share)
+    w_edit = editor.edit(trial.source, alpha)
+    verdicts = trial.judge(trial.source, w_edit)
     solution = getattr(editor, "solution", None)
     return {
         "seconds": seconds, "alpha": alpha, "flipped": flipped,
         "changed": verdicts.changed.numpy(), "kept": verdicts.kept.numpy(),
-        "length": float((w_edit - source).flatten(1).norm(dim=1).mean()),
+        "length": float((w_edit - trial.source).flatten(1).norm(dim=1).mean()),
         "held_out": None if solution is None else solution.loss,
-        **collapse(w_edit, target)._asdict(),
+        **collapse(w_edit, trial.target)._asdict(),
     }
 
 
@@ -193,7 +196,8 @@ def _gains(
         for floor in floors:
             if task != edit or name in FLOORS:
                 continue
-            rng, row = np.random.default_rng(0), {"edit": edit, "variant": name, "floor": floor}
+            rng = np.random.default_rng(0)
+            row: dict[str, Any] = {"edit": edit, "variant": name, "floor": floor}
             for what in ("changed", "kept"):
                 mine, theirs = (
                     np.stack([run[what] for run in part], axis=1).astype(np.float64)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from benchmark.tables.sheet import interval, markdown
+
 __all__ = ["to_markdown", "winner"]
 
 
@@ -15,26 +17,22 @@ def to_markdown(report: dict[str, Any]) -> str:
     """One table of variants, one of gains over the floors."""
     preset, machine = report["preset"], report["machine"]
     rows = [
-        "| " + " | ".join([
-            row["edit"], row["what"], row["variant"], _number(row["held_out"]),
-            f"{row['flipped']:.2f}", f"{row['alpha']:.2f}", _interval(row["changed"]),
-            _interval(row["kept"]), f"{row['length']:.1f}", f"{row['spread']:.2f}",
-            f"{row['distance']:.2f}", f"{row['seconds']:.1f}",
-        ]) + " |"
+        (row["edit"], row["what"], row["variant"], _number(row["held_out"]),
+         f"{row['flipped']:.2f}", f"{row['alpha']:.2f}", interval(*row["changed"]),
+         interval(*row["kept"]), f"{row['length']:.1f}", f"{row['spread']:.2f}",
+         f"{row['distance']:.2f}", f"{row['seconds']:.1f}")
         for row in report["rows"]
     ]
     gains = [
-        f"| {row['edit']} | {row['variant']} | {row['floor']} | {_signed(row['changed'])} "
-        f"| {winner(row['changed'])} | {_signed(row['kept'])} | {winner(row['kept'])} |"
+        (row["edit"], row["variant"], row["floor"], interval(*row["changed"], sign=True),
+         winner(row["changed"]), interval(*row["kept"], sign=True), winner(row["kept"]))
         for row in report["gains"]
     ]
     seeds = ", ".join(map(str, preset["seeds"]))
     return "\n".join([
         f"# Ablation of Latent Wasserstein on {report['domain']}\n",
-        "| edit | about | variant | held-out loss | latent change | alpha | actual change "
-        "| kept | length | spread | distance | seconds |",
-        "| --- | --- | --- | ---: | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: |",
-        *rows,
+        markdown(("edit", "about", "variant", "held-out loss", "latent change", "alpha",
+                  "actual change", "kept", "length", "spread", "distance", "seconds"), rows),
         "",
         f"Every variant at the smallest strength at which {preset['share']:.0%} of held-out codes "
         "have the attribute by the latent classifier (the column says where that is not "
@@ -50,9 +48,8 @@ def to_markdown(report: dict[str, Any]) -> str:
         f"images ({preset['resamples']} resamples, seeds averaged).",
         "",
         "## Against the floors\n",
-        "| edit | variant | floor | gain in actual change | wins | gain in kept | wins |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        *gains,
+        markdown(("edit", "variant", "floor", "gain in actual change", "wins", "gain in kept",
+                  "wins"), gains),
         "",
         "Paired by image, at equal latent change. \"floor\" where the floor is better beyond the "
         "interval, \"-\" where the interval holds 0.",
@@ -69,10 +66,10 @@ def _layers(rows: list[dict[str, Any]]) -> list[str]:
         return []
     return [
         "## Which layers draw, and which convince\n",
-        "| edit | layers taken from the nearest real target code | latent change | actual change |",
-        "| --- | --- | ---: | ---: |",
-        *(f"| {row['edit']} | {_span(row['layers'])} | {row['flipped']:.2f} "
-          f"| {row['changed']:.2f} |" for row in rows),
+        markdown(("edit", "layers taken from the nearest real target code", "latent change",
+                  "actual change"),
+                 [(row["edit"], _span(row["layers"]), f"{row['flipped']:.2f}",
+                   f"{row['changed']:.2f}") for row in rows]),
         "",
         "The other layers stay. Latent change without actual change is what the latent classifier "
         "reads and the generator does not draw.",
@@ -95,13 +92,3 @@ def _settings(base: dict[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
-
-
-def _interval(values: list[float]) -> str:
-    mean, low, high = values
-    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def _signed(values: list[float]) -> str:
-    mean, low, high = values
-    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"

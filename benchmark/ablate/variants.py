@@ -5,11 +5,12 @@ one thing each. Floors are variants without settings.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from lwedit.editors import LatentWassersteinConfig
+from benchmark.presets import settings_of
 
-__all__ = ["BASES", "FLOORS", "PRESETS", "AblationPreset", "Variant", "variants_of"]
+__all__ = ["BASES", "EDITS", "FLOORS", "GROUP_BY", "KEPT", "PRESETS", "AblationPreset", "Variant",
+           "variants_of"]
 
 
 @dataclass(frozen=True)
@@ -50,35 +51,34 @@ class Variant:
     Attributes:
         what: What it is about, the row's group.
         method: Name in `baselines.METHODS`.
-        changes: Fields of `LatentWassersteinConfig`, empty for floors.
+        changes: Settings as `affine_config` takes them, empty for floors.
     """
 
-    what: Literal["floor", "base", "blur", "debiasing", "weights", "slope", "shape", "layers",
-                  "solver", "batch", "lambda", "outputs", "stopping"]
+    what: str
     method: str
     changes: dict[str, Any]
 
 
-# The settings of the benchmark's own runs, but for what varies among its presets.
+EDITS = {"digits": ("2→3", "1→2", "3→4"), "faces": ("eyeglasses", "smiling", "masculine")}
+KEPT = {"digits": "every digit of the reconstruction is still there",
+        "faces": "share of the other attributes whose verdict stays"}
+GROUP_BY = {"digits": ("has_0", "has_1"), "faces": ("long_hair", "mouth_open")}
+# The benchmark's own settings, without L_pres where no row says otherwise.
 BASES: dict[str, dict[str, Any]] = {
-    "digits": {"lam": 0.0, "blur": (0.15,), "blur_held_out": 0.3, "layers": (0, 1, 2),
-               "ridge": (1e-2,), "rounds": 2, "grid": 4},
-    "faces": {"lam": 0.0, "blur": (0.3,), "blur_held_out": 0.3, "line": True},
+    domain: settings_of(domain)["lw"] | {"lam": 0.0, "blur_held_out": 0.3} for domain in EDITS
 }
 FLOORS = ("centroids", "gaussian_ot")
 
 
 def variants_of(domain: str) -> dict[str, Variant]:
     """The rows of a domain by name; layers only where there are some."""
-    default = LatentWassersteinConfig()
-    unread = {name: getattr(default, name) for name in ("grid", "line", "rounds", "ridge")}
     lw: dict[str, tuple[str, dict[str, Any]]] = {
         "base": ("base", {}),
         **{
             f"blur {blur:g}": ("blur", {"blur": (blur,)})
             for blur in (0.08, 0.15, 0.3, 0.5) if (blur,) != BASES[domain]["blur"]
         },
-        "own matches kept": ("debiasing", {"leave_one_out": False}),
+        "self-matches kept": ("debiasing", {"exclude_self_matches": False}),
         "weights as the prose": ("weights", {"weights": "prose"}),
         "weights as printed": ("weights", {"weights": "printed"}),
         "slope of the plan" if BASES[domain].get("line") else "slope of the line":
@@ -90,8 +90,8 @@ def variants_of(domain: str) -> dict[str, Variant]:
         "lambda 1, probabilities": ("outputs", {"lam": 1.0, "outputs": "probabilities"}),
         "one round": ("stopping", {"rounds": 1}),
         "no ridge": ("stopping", {"ridge": (1e-6,)}),
-        "adam, batch 512": ("solver", {"solver": "adam", "batch": 512} | unread),
-        "adam, batch 128": ("batch", {"solver": "adam", "batch": 128} | unread),
+        "adam, batch 512": ("solver", {"solver": "adam", "batch": 512}),
+        "adam, batch 128": ("batch", {"solver": "adam", "batch": 128}),
     }
     if domain == "digits":
         lw |= {

@@ -17,7 +17,12 @@ import torch
 from torch import Generator, Tensor
 
 from benchmark.transport.sources import gaussian_data
-from lwedit.editors import LatentWasserstein, LatentWassersteinConfig
+from lwedit.editors import (
+    AdamSolver,
+    AlternateSolver,
+    LatentWasserstein,
+    LatentWassersteinConfig,
+)
 from lwedit.transport import sinkhorn_divergence
 from lwedit.vocabulary import flatten_codes
 
@@ -78,7 +83,8 @@ def equal_bits(n: int = 500, dim: int = 16) -> bool:
     data, _ = gaussian_data(n, dim)
     w = data.validation.w
     same = []
-    for config in (replace(_CORE, rounds=2), replace(_CORE, solver="adam", max_steps=20)):
+    for config in (replace(_CORE, solver=AlternateSolver(rounds=2)),
+                   replace(_CORE, solver=AdamSolver(max_steps=20))):
         one, two = (LatentWasserstein.fit(data, config) for _ in range(2))
         with tempfile.TemporaryDirectory() as folder:
             one.save(Path(folder))

@@ -57,7 +57,7 @@ def _plan(n: int, dim: int) -> float:
     x, y, blur = _clouds(n, dim)
     mass = torch.full((n,), 1 / n)
     start = time.perf_counter()
-    displacement(x, y, blur**2, mass, mass, own_match=False, tolerance=1e-3)
+    displacement(x, y, blur**2, mass, mass, exclude_self_matches=True, tolerance=1e-3)
     return time.perf_counter() - start
 
 

@@ -11,23 +11,25 @@ so that peaks of memory compare.
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from torch import Generator
 
+from benchmark.digits import DigitsRun
+from benchmark.presets import DigitsConfig
 from benchmark.transport.isolated import Cost, measured
-from benchmark.transport.sources import digits_data, unasked
+from benchmark.transport.sources import unasked
 from lwedit.domains import DigitsDomain
-from lwedit.editors import LatentWassersteinConfig
-from lwedit.editors.objective import Problem, prepare
-from lwedit.editors.solver_adam import descent
-from lwedit.editors.solver_alternate import solve_alternate
+from lwedit.editors import AdamSolver, AlternateSolver, LatentWassersteinConfig
+from lwedit.editors.latent_wasserstein import prepare
+from lwedit.editors.problem import Problem
 
-__all__ = ["Duel", "DuelSettings", "Fit", "duel"]
+__all__ = ["Comparison", "ComparisonSettings", "Fit", "compare_solvers"]
 
 
 @dataclass(frozen=True)
-class DuelSettings:
+class ComparisonSettings:
     """What both solvers are given.
 
     Attributes:
@@ -66,7 +68,7 @@ class Fit(NamedTuple):
     sides: tuple[int, int]
 
 
-class Duel(NamedTuple):
+class Comparison(NamedTuple):
     """Both solvers on one task.
 
     Attributes:
@@ -86,7 +88,7 @@ class Duel(NamedTuple):
     adam_gigabytes: list[float]
 
 
-def duel(count: int, settings: DuelSettings) -> Duel:
+def compare_solvers(count: int, settings: ComparisonSettings) -> Comparison:
     """Fit both solvers to "add a digit to images of `count`"."""
     first: Cost = measured(_alternate, count, settings, threads=settings.threads)
     best: Fit = first.value
@@ -95,42 +97,44 @@ def duel(count: int, settings: DuelSettings) -> Duel:
                  threads=settings.threads)
         for run in settings.runs
     ]
-    return Duel(
-        f"{count}→{count + 1}", DigitsDomain.load().space.layers * DigitsDomain.load().space.dim,
+    space = DigitsDomain.load().space
+    return Comparison(
+        f"{count}→{count + 1}", space.layers * space.dim,
         best, first.gigabytes, [fit.value for fit in fits], [fit.gigabytes for fit in fits],
     )
 
 
-def _problem(count: int, settings: DuelSettings, **solver: Any) -> Problem:
-    domain = DigitsDomain.load()
+def _problem(count: int, settings: ComparisonSettings) -> Problem:
+    run = DigitsRun(DigitsConfig(), Path())  # leaves nothing
     config = LatentWassersteinConfig(
-        lam=0.0, blur=(settings.blur,), most_codes=settings.codes, **solver
+        lam=0.0, blur=(settings.blur,), most_codes=settings.codes
     )
-    data = digits_data(domain, count, unasked(domain.latents("train")))
+    key = run.key("lw", f"{count}→{count + 1}", 0)
+    data = run.fit_data(key, unasked(run.parts[0]))
     return prepare(data, config, Generator().manual_seed(0))
 
 
-def _alternate(count: int, settings: DuelSettings) -> Fit:
+def _alternate(count: int, settings: ComparisonSettings) -> Fit:
     problem = _problem(count, settings)
     start = time.perf_counter()
-    found = solve_alternate(problem, Generator().manual_seed(0))
+    found = AlternateSolver().solve(problem, Generator().manual_seed(0))
     seconds = time.perf_counter() - start
     return Fit(found.loss, seconds, seconds, found.steps, True, _sides(problem))
 
 
 def _adam(
-    count: int, settings: DuelSettings, run: tuple[int | None, bool], goal: float, limit: float
+    count: int, settings: ComparisonSettings, run: tuple[int | None, bool], goal: float,
+    limit: float,
 ) -> Fit:
     batch, stopping = run
-    problem = _problem(count, settings, solver="adam", batch=batch, max_steps=10**6)
+    problem = _problem(count, settings)
     # A look costs time as well: fewer where a step is long.
-    config = replace(problem.config, check_every=20 if batch else 5)
+    solver = AdamSolver(batch=batch, max_steps=10**6, check_every=20 if batch else 5)
     if not stopping:
-        config = replace(config, patience=config.max_steps)
-    problem = replace(problem, config=config)
+        solver = replace(solver, patience=solver.max_steps)
     start = time.perf_counter()
     best, steps, reached, stopped = float("inf"), 0, None, True
-    for look in descent(problem, settings.blur, Generator().manual_seed(0)):
+    for look in solver.descent(problem, settings.blur, Generator().manual_seed(0)):
         passed = time.perf_counter() - start
         if look.loss < best:
             best, steps = look.loss, look.steps

@@ -62,7 +62,7 @@ def read_array(path: Path, what: str, key: str | None = None) -> np.ndarray:
         if head.startswith(_NPY):
             held: Any = _npy(path)
         elif head.startswith(_ZIP):
-            held = _zipped(path, what)
+            held = _zipped(path)
         elif head.startswith(_TORCH_BEFORE_ZIP):
             held = _tensors(path)
         elif head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= path.stat().st_size:
@@ -130,7 +130,7 @@ def _command(line: str, what: str = "codes") -> str:
     return f'python -c "{line.format(what)}"'
 
 
-def _zipped(path: Path, what: str) -> Any:  # noqa: ANN401  (whatever the file holds)
+def _zipped(path: Path) -> Any:  # noqa: ANN401  (whatever the file holds)
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any(name.endswith("data.pkl") for name in names):

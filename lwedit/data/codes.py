@@ -65,7 +65,7 @@ def _folder(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     if not found:
         raise ValueError(f"codes must be a file or a folder of .npy, {path.name!r} holds none.")
     found.sort(key=lambda file: _natural(file.name))
-    rows = []
+    rows: list[np.ndarray] = []
     for file in found:
         row = read_array(file, "codes")
         row = row[0] if row.ndim > 1 and row.shape[0] == 1 else row

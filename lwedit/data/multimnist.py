@@ -140,8 +140,8 @@ def prepare_digits(mnist: MnistDigits, config: MultiMnistConfig) -> Digits:
             f"mnist must hold ink of at least {_INK} in every digit once resized to "
             f"{config.patch} px, got none in digit {inked.argmin()}."
         )
-    top, bottom = _extent(dark.any(axis=2))
-    left, right = _extent(dark.any(axis=1))
+    top, bottom = _extent(np.asarray(dark.any(axis=2)))
+    left, right = _extent(np.asarray(dark.any(axis=1)))
     boxes = np.stack([top, left, bottom, right], axis=1)
     return Digits(images * _inside(boxes, config.patch), mnist.labels, boxes)
 
@@ -231,7 +231,7 @@ def _apart(
 ) -> Bool[np.ndarray, "n p"]:
     above = (a[..., 2:] + gap <= b[..., :2]).any(axis=-1)
     below = (b[..., 2:] + gap <= a[..., :2]).any(axis=-1)
-    return above | below
+    return np.asarray(above | below)
 
 
 def _paint(

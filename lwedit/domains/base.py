@@ -6,8 +6,10 @@ has a shape of its own (edits start from a number of digits); every other domain
 it, removing it for alpha < 0 from held-out codes that have it.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +19,7 @@ from torch import Tensor
 from lwedit.latents import LatentSet, Space
 
 __all__ = [
+    "FEWEST",
     "Abridged",
     "AttributeDomain",
     "EditTask",
@@ -24,9 +27,17 @@ __all__ = [
     "Part",
     "Photographed",
     "Seen",
+    "default_cache",
 ]
 
 Part = Literal["train", "heldout"]
+_ROOT = Path(__file__).resolve().parents[2]
+FEWEST = 10  # held-out codes on each side of an edit that can be scored
+
+
+def default_cache() -> Path:
+    """Folder of computed codes and labels: $LWEDIT_CACHE, or .cache/lwedit beside the package."""
+    return Path(os.environ.get("LWEDIT_CACHE", _ROOT / ".cache" / "lwedit"))
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,11 @@ class EditTask:
         return self.sign > 0
 
     @property
+    def direction(self) -> Literal["add", "remove"]:
+        """The same in a word."""
+        return "add" if self.adds else "remove"
+
+    @property
     def wanted(self) -> int:
         """Number of digits of the edited images."""
         return self.count + self.sign
@@ -73,21 +89,38 @@ class AttributeDomain(Protocol):
     Two judges: the naming judge labels the training codes, from which editors learn; the
     scoring judge labels the held-out codes and scores edits, and shares no label with the other.
 
-    Attributes:
-        name: Short name, as on the command line.
-        space: Where the codes live.
-        attributes: Everything the judges see, in the order of the labels.
-        editable: Attributes worth editing, a subset.
-        weights: Hash of each network's weights.
-        identities: Names of the identity measures, best first; the last one is fast.
+    What is a property here is only read: a domain may have a constant or a cached property for it.
     """
 
-    name: str
-    space: Space
-    attributes: tuple[str, ...]
-    editable: tuple[str, ...]
-    weights: dict[str, str]
-    identities: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """Short name, as on the command line."""
+        ...
+
+    @property
+    def space(self) -> Space:
+        """Where the codes live."""
+        ...
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Everything the judges see, in the order of the labels."""
+        ...
+
+    @property
+    def editable(self) -> tuple[str, ...]:
+        """Attributes worth editing, a subset."""
+        ...
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Hash of each network's weights."""
+        ...
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Names of the identity measures, best first; the last one is fast."""
+        ...
 
     def latents(self, part: Part, *, progress: bool = False) -> LatentSet:
         """Codes and labels, the training part's by the naming judge, the other's by the scoring."""

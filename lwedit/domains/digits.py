@@ -7,11 +7,10 @@ of the weights that made them. Attributes are exact: at_least_2, at_least_3, at_
 targets of the edits "add a digit" and "remove a digit") and has_0 ... has_9 (what should stay).
 """
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lwedit.data import MultiMnist, MultiMnistConfig, digits_for, make_multimnist
-from lwedit.domains.base import EditTask
+from lwedit.domains.base import EditTask, Part, default_cache
 from lwedit.generators import Generator
 from lwedit.generators.checkpoints import load_generator, load_weights
 from lwedit.inversion import Encoder
@@ -28,17 +27,11 @@ from lwedit.judges import CLASSES, COUNT, DigitJudge
 from lwedit.latents import LatentSet, Space, hash_state
 from lwedit.vocabulary import to_unit_range
 
-__all__ = ["ASSETS", "DigitScores", "DigitsDomain", "Part", "default_cache"]
+__all__ = ["ASSETS", "DigitScores", "DigitsDomain", "labels"]
 
-Part = Literal["train", "heldout"]
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "digits"
 _SIZES: dict[Part, int] = {"train": 25_000, "heldout": 4_000}
 _SEEDS: dict[Part, int] = {"train": 11, "heldout": 12}
-
-
-def default_cache() -> Path:
-    """Folder of computed codes: $LWEDIT_CACHE, or .cache/lwedit beside the package."""
-    return Path(os.environ.get("LWEDIT_CACHE", ASSETS.parents[1] / ".cache" / "lwedit"))
 
 
 class DigitScores(NamedTuple):
@@ -51,7 +44,7 @@ class DigitScores(NamedTuple):
         count_confidence: Probability of the most probable number of digits.
     """
 
-    count: Int64[Tensor, " n"]
+    count: Int64[Tensor, " n"]  # type: ignore[assignment]  # hides tuple.count
     classes: Int64[Tensor, "n 10"]
     confidence: Float[Tensor, " n"]
     count_confidence: Float[Tensor, " n"]

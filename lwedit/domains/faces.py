@@ -19,8 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from lwedit.domains.base import Part
-from lwedit.domains.digits import default_cache
+from lwedit.domains.base import Part, default_cache
 from lwedit.generators.dcgan import Dcgan, load_dcgan
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge
 from lwedit.judges.identity import (

@@ -92,7 +92,7 @@ class ToyDomain:
         """f = A flat(w)."""
         return flatten_codes(w) @ mixing().to(w.device).T
 
-    def latents(self, part: Part, *, progress: bool = False) -> LatentSet:
+    def latents(self, part: Part, *, progress: bool = False) -> LatentSet:  # noqa: ARG002
         """Gaussian codes and their exact labels."""
         rng = torch.Generator().manual_seed(_SEEDS[part])
         n = self.sizes[0] if part == "train" else self.sizes[1]
@@ -101,7 +101,7 @@ class ToyDomain:
         return LatentSet(w, present.long(), ATTRIBUTES, _SPACE)
 
     def generate(
-        self, w: Float[Tensor, "n layers dim"], batch: int = 100
+        self, w: Float[Tensor, "n layers dim"], batch: int = 100  # noqa: ARG002
     ) -> Float[Tensor, "n channels h w"]:
         """w -> x, differentiable; black where nothing is drawn."""
         return self._draw(self.factors(w))
@@ -202,11 +202,13 @@ class TrueEdit(Editor):
         return {"threshold": torch.tensor([THRESHOLDS[ATTRIBUTES.index(self.attribute)]])}
 
     @classmethod
-    def restore(cls, state: dict[str, Tensor], attribute: str, space: Space) -> "TrueEdit":
+    def restore(
+        cls, state: dict[str, Tensor], attribute: str, space: Space  # noqa: ARG003
+    ) -> "TrueEdit":
         """Inverse of `state`.
 
         Args:
-            state: What `state` gave.
+            state: What `state` gave, in which nothing is to be read.
             attribute: What the edit adds.
             space: Where its codes live.
         """

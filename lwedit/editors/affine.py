@@ -87,10 +87,28 @@ class AffineMap:
         weight = torch.zeros(layers, dim, dim) if shape == "per_layer" else None
         return cls(weight, torch.zeros(layers, dim))
 
+    @classmethod
+    def of(cls, state: dict[str, Tensor]) -> "AffineMap":
+        """The map whose tensors these are, by the names of the attributes.
+
+        Raises:
+            ValueError: If a tensor is missing or unknown.
+        """
+        forms = ({"bias"}, {"bias", "weight"}, {"bias", "weight", "right"})
+        if set(state) - {"back"} not in forms:
+            raise ValueError(
+                "state must hold bias, perhaps weight, perhaps right, perhaps back, got "
+                f"{sorted(state)}."
+            )
+        return cls(state.get("weight"), state["bias"], state.get("right"), state.get("back"))
+
     def to(self, device: torch.device | str) -> "AffineMap":
         """The same map for codes on another device."""
-        parts = (self.weight, self.bias, self.right, self.back)
-        return AffineMap(*(None if part is None else part.to(device) for part in parts))
+        weight, right, back = (
+            None if part is None else part.to(device)
+            for part in (self.weight, self.right, self.back)
+        )
+        return AffineMap(weight, self.bias.to(device), right, back)
 
     def fits(self, space: Space) -> bool:
         """Whether the map moves codes of this space."""
@@ -146,11 +164,4 @@ class AffineEditor(Editor):
         Raises:
             ValueError: If a tensor is missing, unknown, or of another space.
         """
-        forms = ({"bias"}, {"bias", "weight"}, {"bias", "weight", "right"})
-        if set(state) - {"back"} not in forms:
-            raise ValueError(
-                "state must hold bias, perhaps weight, perhaps right, perhaps back, got "
-                f"{sorted(state)}."
-            )
-        map = AffineMap(state.get("weight"), state["bias"], state.get("right"), state.get("back"))
-        return cls(attribute, space, map)
+        return cls(attribute, space, AffineMap.of(state))

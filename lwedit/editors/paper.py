@@ -12,6 +12,7 @@ of single pairs, which shrink the codes further); 1,000 held-out codes a side, l
 steps, five looks without a gain end the fit; the two most common attributes are weighed.
 """
 
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -20,14 +21,15 @@ from lwedit.editors.affine import AffineMap
 from lwedit.editors.base import FitData
 from lwedit.editors.config import LatentWassersteinConfig
 from lwedit.editors.latent_wasserstein import LatentWasserstein
+from lwedit.editors.solvers import AdamSolver
 from lwedit.latents import LatentSet, Space
 
 __all__ = ["PAPER", "LatentWassersteinPaper", "half", "paper_config"]
 
 PAPER = LatentWassersteinConfig(
-    solver="adam", shape="per_layer", layers=None, lam=1.0, blur=(0.3,), blur_held_out=0.3,
-    leave_one_out=False, back="map", most_codes=1_000_000, held_out=1_000, lr=1e-3, batch=None,
-    max_steps=1_000, check_every=20, patience=5,
+    solver=AdamSolver(lr=1e-3, batch=None, max_steps=1_000, check_every=20, patience=5),
+    shape="per_layer", layers=None, lam=1.0, blur=(0.3,), blur_held_out=0.3,
+    exclude_self_matches=False, back="map", most_codes=1_000_000, held_out=1_000,
 )
 _LAMBDA = {"eyeglasses": 15.0, "glasses": 15.0}
 _COMMON = 2  # attributes that masses go by
@@ -45,11 +47,11 @@ def paper_config(
             they were collected, as faces do. Of images of n and of n + 1 digits they do by nature.
         most_batch: Most codes a side in a step; a number is a deviation, to be said.
     """
-    changes: dict[str, object] = {"lam": _LAMBDA.get(attribute.lower(), 1.0), "batch": most_batch}
-    if biased:
-        common = _common(latents, attribute)
-        changes |= {"weights": "prose", "group_by": common} if common else {}
-    return LatentWassersteinConfig(**{**vars(PAPER), **changes})
+    assert isinstance(PAPER.solver, AdamSolver)
+    config = replace(PAPER, lam=_LAMBDA.get(attribute.lower(), 1.0),
+                     solver=replace(PAPER.solver, batch=most_batch))
+    common = _common(latents, attribute) if biased else ()
+    return replace(config, weights="prose", group_by=common) if common else config
 
 
 def _common(latents: LatentSet, attribute: str) -> tuple[str, ...]:
@@ -113,7 +115,7 @@ class LatentWassersteinPaper(LatentWasserstein):
             space: Where its codes live.
         """
         whole = {name: part.float() for name, part in state.items()}
-        return super().restore(whole, attribute, space)
+        return cls(attribute, space, AffineMap.of(whole))
 
 
 def half(map: AffineMap) -> AffineMap:

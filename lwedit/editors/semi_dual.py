@@ -98,7 +98,8 @@ class SemiDual:
         self.preservation = preservation
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            transport = Transport(*source.shape[1:], tied, config)
+            tokens, entries = source.shape[1:]
+            transport = Transport(tokens, entries, tied, config)
         self.transport = transport.to(source.device)
         self.transport.standardise(torch.cat([source, target]))
         self.source, self.target = (
@@ -155,15 +156,18 @@ class SemiDual:
     def _moved(self, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor | None]:
         """A batch of source codes, their move, and their labels after it."""
         some = self._draw(self.source, rng)
-        x, transport, k, y = self.source[some], self.transport, None, None
-        if self.labels is not None:
-            y = self.labels.source[some]
-            shown = y[:, : transport.classes].cpu()
-            may = torch.ones_like(shown) if self.labels.adding else shown
-            k = torch.multinomial(may, 1, generator=rng)[:, 0].to(x.device)
-        u = transport.with_class(torch.randn(len(x), transport.noise, generator=rng).to(x), k)
-        after = None if y is None else transport.after(y, u, adding=self.labels.adding)
-        return x, self.move(x, u), after
+        x, transport, labels = self.source[some], self.transport, self.labels
+        if labels is None:
+            return x, self.move(x, self._noise(len(x), rng)), None
+        y = labels.source[some]
+        shown = y[:, : transport.classes].cpu()
+        may = torch.ones_like(shown) if labels.adding else shown
+        k = torch.multinomial(may, 1, generator=rng)[:, 0].to(x.device)
+        u = transport.with_class(self._noise(len(x), rng), k)
+        return x, self.move(x, u), transport.after(y, u, adding=labels.adding)
+
+    def _noise(self, n: int, rng: torch.Generator) -> Float[Tensor, "n z"]:
+        return torch.randn(n, self.transport.noise, generator=rng).to(self.source)
 
     def _value(
         self, read: Float[Tensor, "n outputs"], y: Float[Tensor, "n labels"] | None,
@@ -195,19 +199,20 @@ class SemiDual:
             # A compiled network has no second derivative.
             reader = self.transport.read if penalised else self.read
             read = reader(both.requires_grad_(penalised))
-            if self.labels is None:
-                value = self._value(read, None, rng)
-                loss = 0.0
-            else:
-                target = self.labels.target[some]
-                value = self._value(read, torch.cat([after, target]), rng)
-                loss = self.config.read_weight * _misread(read[n:], target)
-            loss = loss + self._through(value[:n] - cost) + self._through(-value[n:])
+            labels = None if after is None else torch.cat([after, self._target_labels(some)])
+            value = self._value(read, labels, rng)
+            loss = self._through(value[:n] - cost) + self._through(-value[n:])
+            if labels is not None:
+                loss = loss + self.config.read_weight * _misread(read[n:], labels[n:])
             if penalised:
                 (slope,) = torch.autograd.grad(value.sum(), both, create_graph=True)
                 size = slope.square().sum(dim=(1, 2)).mean()
                 loss = loss + size * (self.config.r1 * self.config.r1_every / 2)
             self._descend(self.optimisers["potential"], loss)
+
+    def _target_labels(self, some: Int64[Tensor, " batch"]) -> Float[Tensor, "batch labels"]:
+        assert self.labels is not None  # there are labels after a move only where there are labels
+        return self.labels.target[some]
 
     def _step_map(self, rng: torch.Generator) -> None:
         self.transport.potential.requires_grad_(False)

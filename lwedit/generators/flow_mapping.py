@@ -13,7 +13,7 @@ pre-norm, squared ReLU), so what a stroke is has to be learnt once, not for each
 guide, a smaller network trained shortly on the same codes: where the two differ v knows better, and
 going on in that direction leaves out what neither has learnt well (Karras et al., "Guiding a
 Diffusion Model with a Bad Version of Itself", NeurIPS 2024). Still a deterministic, differentiable
-function of z, with a mean code and truncation like any mapping. `lwedit.generators.flow_fit`
+function of z, with a mean code and truncation like any mapping. `training.digits.flow_fit`
 trains both.
 """
 

@@ -18,7 +18,7 @@ import mmap
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 __all__ = ["Lookup", "Name", "NotData", "Saved", "Stream", "read_pickle"]
 
@@ -79,7 +79,7 @@ def read_pickle(
         Exception: Of many kinds, if it is damaged.
     """
     machine = _Machine(lookup, persistent)
-    for step, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
+    for step, (instruction, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], stream))):
         if step == _MOST_STEPS:
             raise NotData(f"has more than {_MOST_STEPS:,} instructions")
         machine.do(instruction.name, argument)
@@ -194,7 +194,7 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False,
     "EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": list,
 }
-_DONE: dict[str, Callable[[_Machine, Any], None]] = {
+_DONE: dict[str, Callable[[_Machine, Any], object]] = {
     "PUT": _Machine.put, "BINPUT": _Machine.put, "LONG_BINPUT": _Machine.put,
     "MEMOIZE": _Machine.put, "GET": _Machine.get, "BINGET": _Machine.get,
     "LONG_BINGET": _Machine.get, "MARK": _Machine.mark, "POP": _Machine.pop,

@@ -91,9 +91,9 @@ def _names(config: GeneratorConfig) -> Iterator[tuple[str, str]]:
     yield from _to_image("synthesis.blocks.b4.to_image", "to_rgb1")
     for i in range(len(config.channels) - 1):
         block = f"synthesis.blocks.b{8 * 2**i}"
-        for part in range(2):
-            number = 2 * i + part
-            yield from _convolution(f"{block}.conv{part}", f"convs.{number}", number + 1)
+        for half in range(2):
+            number = 2 * i + half
+            yield from _convolution(f"{block}.conv{half}", f"convs.{number}", number + 1)
         yield from _to_image(f"{block}.to_image", f"to_rgbs.{i}")
 
 

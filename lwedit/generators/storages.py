@@ -233,7 +233,10 @@ def storage_identity(identity: Any) -> tuple[str, torch.dtype]:  # noqa: ANN401
         raise NotData("refers to a storage without a type")
     if len(identity) == 6 and identity[5] is not None:
         raise NotData("has views of storages as PyTorch before 0.4 saved them")
-    return identity[2], _DTYPES[_TYPE.fullmatch(identity[1].path)[1]]
+    kind = _TYPE.fullmatch(identity[1].path)
+    if kind is None:
+        raise NotData("refers to a storage of an unknown type")
+    return identity[2], _DTYPES[kind[1]]
 
 
 def _uncalled(path: str) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ latents i, i+1 for its convolutions and shares i+2 between its ToRGB and the nex
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -177,6 +178,8 @@ class ToImage(nn.Module):
 class Block(nn.Module):
     """One resolution: (upsampling layer,) layer, and its contribution to the image."""
 
+    conv0: ModulatedLayer | None
+
     def __init__(self, c_in: int, c_out: int, config: GeneratorConfig, size: int):
         super().__init__()
         self.conv0 = None
@@ -198,6 +201,10 @@ class Synthesis(nn.Module):
             f"b{4 * 2**i}": Block(widths[i], widths[i + 1], config, 4 * 2**i)
             for i in range(len(config.channels))
         })
+
+    def _stages(self) -> list[Block]:
+        """The blocks, smallest first; a ModuleDict does not say what it holds."""
+        return [cast(Block, block) for block in self.blocks.values()]
 
     @torch.no_grad()
     def localise(self) -> None:
@@ -221,12 +228,12 @@ class Synthesis(nn.Module):
         cell = torch.arange(width) // (width // 16)
         self.const.zero_()
         self.const[torch.arange(width), cell // 4, cell % 4] = 4.0  # mean square 1
-        for block in self.blocks.values():
+        for block in self._stages():
             for layer in (block.conv0, block.conv1, block.to_image):
                 if layer is not None:
                     layer.affine.weight.mul_(0.1)
             block.to_image.weight.mul_(0.3)
-        first = self.blocks["b4"].conv1.affine
+        first = self._stages()[0].conv1.affine
         first.weight.copy_(torch.eye(dim) * math.sqrt(dim))
         first.bias.zero_()
 
@@ -239,7 +246,7 @@ class Synthesis(nn.Module):
         of training, this makes the first layer a convolution over the cells: what one learns
         all know, sixteen times the examples.
         """
-        width, first = self.config.channels[0], self.blocks["b4"].conv1
+        width, first = self.config.channels[0], self._stages()[0].conv1
         part = width // 16
         kernel = first.weight.view(width, 16, part, 3, 3)
         kernel.copy_(kernel.mean(dim=1, keepdim=True).expand_as(kernel))
@@ -260,7 +267,7 @@ class Synthesis(nn.Module):
         """Make w draw what w + shift drew, by moving the biases of the style affines."""
         for affines, move in zip(self.affines(), shift, strict=True):
             for affine in affines:
-                affine.bias += (affine.weight * affine.weight_gain) @ move / affine.bias_gain
+                affine.bias.add_((affine.weight * affine.weight_gain) @ move / affine.bias_gain)
 
     def affines(self) -> list[list[EqualLinear]]:
         """The style affines by the layer of the code that they read, the convolution's last.
@@ -269,7 +276,7 @@ class Synthesis(nn.Module):
         """
         found: list[list[EqualLinear]] = [[] for _ in range(self.config.layers)]
         layer = 0
-        for block in self.blocks.values():
+        for block in self._stages():
             for convolution in (block.conv0, block.conv1):
                 if convolution is not None:
                     found[layer].append(convolution.affine)
@@ -291,8 +298,9 @@ class Synthesis(nn.Module):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else w.dtype
         x = self.const.to(dtype)[None].expand(len(w), -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
-        image, layer = None, 0
-        for block in self.blocks.values():
+        image: Tensor | None = None
+        layer = 0
+        for block in self._stages():
             if block.conv0 is not None:
                 x = block.conv0(x, w[:, layer], fresh_noise=fresh_noise)
                 layer += 1
@@ -300,6 +308,7 @@ class Synthesis(nn.Module):
             layer += 1
             shown = block.to_image(x, w[:, layer])
             image = shown if image is None else upsample(image) + shown
+        assert image is not None
         return image
 
     def use_convolution(self, convolution: ModulatedConvolution) -> None:

@@ -17,7 +17,7 @@ import re
 import struct
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from lwedit.generators.pickles import NotData, read_pickle
 from lwedit.generators.stand_ins import lookup_table
@@ -41,11 +41,12 @@ def read_torch_file(path: Path) -> Any:  # noqa: ANN401  (whatever the file hold
     try:
         with path.open("rb") as file:
             head = file.read(512)
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if head else b""
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if head else None
     except OSError as error:
         raise ValueError(f"{path} must be a checkpoint: {error.strerror}.") from error
     if fault := _fault(head):
         raise ValueError(f"{path} must be a checkpoint, and {fault}.")
+    assert mapped is not None
     try:
         return _zipped(mapped) if head.startswith(_ZIP) else _pickled(mapped)
     except NotData as error:
@@ -67,7 +68,7 @@ def _pickled(mapped: mmap.mmap) -> Any:  # noqa: ANN401
 
 
 def _zipped(mapped: mmap.mmap) -> Any:  # noqa: ANN401
-    with zipfile.ZipFile(mapped) as archive:
+    with zipfile.ZipFile(cast(IO[bytes], mapped)) as archive:
         records = {record.filename: record for record in archive.infolist()}
     main = [name for name in records if re.fullmatch(r"[^/]*/data\.pkl", name)]
     if len(main) != 1:

@@ -56,8 +56,8 @@ class Encoder(nn.Module):
             raise ValueError(f"dim must be a multiple of 16, one part a cell of 4x4, got {dim}.")
         self.base = nn.Conv2d(width, dim // 16, 1)
         self.residual = nn.Conv2d(width, layers * dim // 16, 1)
-        nn.init.zeros_(self.residual.weight)
-        nn.init.zeros_(self.residual.bias)
+        for parameter in self.residual.parameters():
+            nn.init.zeros_(parameter)
         self.register_buffer("w_mean", torch.zeros(layers, dim))
 
     def parts(

@@ -33,7 +33,7 @@ __all__ = ["PspConfig", "PspEncoder", "from_published", "load_psp", "psp_metadat
 
 _COARSE, _MIDDLE = 3, 7  # codes below these are read from the coarse, from the middle maps
 _SQUEEZE = 16
-_KINDS = {"GradualStyleEncoder": "psp", "Encoder4Editing": "e4e"}
+_KINDS: dict[str, Literal["psp", "e4e"]] = {"GradualStyleEncoder": "psp", "Encoder4Editing": "e4e"}
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class _Unit(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, stride: int):
         super().__init__()
+        self.shortcut_layer: nn.Module
         if c_in == c_out:
             self.shortcut_layer = nn.MaxPool2d(1, stride)  # every stride-th position
         else:
@@ -243,14 +244,16 @@ def _refuse_others(state: Mapping[str, Tensor]) -> None:
     raise ValueError(f"encoder must be pSp's or e4e's, it is {other}, which is not supported.")
 
 
-def _config(state: Mapping[str, Tensor], kind: str) -> PspConfig:
+def _config(state: Mapping[str, Tensor], kind: Literal["psp", "e4e"]) -> PspConfig:
     """Sizes from the shapes of the weights.
 
     Raises:
         ValueError: If they are not those of a pSp encoder.
     """
     try:
-        widths, blocks, i = [], [], 0
+        widths: list[int] = []
+        blocks: list[int] = []
+        i = 0
         while (key := f"body.{i}.res_layer.1.weight") in state:
             width = state[key].shape[0]
             first = not widths or width != widths[-1]
@@ -264,7 +267,8 @@ def _config(state: Mapping[str, Tensor], kind: str) -> PspConfig:
         dim = state["styles.0.linear.weight"].shape[0]
         if len(widths) != 4 or layers < _MIDDLE or min(widths) < _SQUEEZE or halvings > 6:
             raise ValueError(f"{len(widths)} stages and {layers} codes")
-        return PspConfig(layers, dim, 16 * 2**halvings, tuple(widths), tuple(blocks), kind)
+        (w1, w2, w3, w4), (b1, b2, b3, b4) = widths, blocks
+        return PspConfig(layers, dim, 16 * 2**halvings, (w1, w2, w3, w4), (b1, b2, b3, b4), kind)
     except (KeyError, ValueError) as error:
         raise ValueError(f"state must be that of a pSp encoder on IR-SE-50: {error}.") from error
 

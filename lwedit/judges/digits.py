@@ -5,9 +5,9 @@ the resolution, a sum over positions (a count is a sum, so the features need not
 average it away) and a two-layer head. The output is a distribution over levels 0, 1, ... for
 every quantity: one quantity of seven levels for the number of digits, ten of five levels for
 the classes. They are trained on real images only, of the `judges` pool of digits
-(`lwedit.judges.train`), with zero and more than four digits among them, so that an edit that
+(`training.digits.judges`), with zero and more than four digits among them, so that an edit that
 wipes an image or overshoots is seen for what it is, and with distractors in half of them
-(`lwedit.data.distractors`), so that a scrap is not taken for a digit.
+(`training.digits.distractors`), so that a scrap is not taken for a digit.
 """
 
 import json
@@ -21,7 +21,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["CLASSES", "COUNT", "DigitJudge", "Head"]
+from lwedit.data import MultiMnist
+
+__all__ = ["CLASSES", "COUNT", "DigitJudge", "Head", "truth"]
 
 
 class Head(NamedTuple):
@@ -38,6 +40,14 @@ class Head(NamedTuple):
 
 COUNT = Head(quantities=1, levels=7)
 CLASSES = Head(quantities=10, levels=5)
+
+
+def truth(images: MultiMnist, name: str) -> Int64[Tensor, "n quantities"]:
+    """The right answers for the judge of that name, "count" or "classes"."""
+    if name == "count":
+        return torch.from_numpy(images.counts)[:, None]
+    classes = torch.from_numpy(images.classes)
+    return torch.stack([(classes == c).sum(dim=1) for c in range(10)], dim=1)
 
 
 class _Residual(nn.Module):

@@ -6,7 +6,7 @@ looked for where they are. It sees images only, each one and its mirror image: b
 so the judge says the mean of the two logits. Probabilities are calibrated after training by Platt
 scaling, a slope and a shift for each attribute (Platt, "Probabilistic outputs for support vector
 machines", 1999), folded into the last layer; the threshold is therefore .5 throughout.
-`lwedit.judges.train_faces` trains two of them on labels of different faces: one names codes for
+`training.faces.judges` trains two of them on labels of different faces: one names codes for
 editors, the other only scores.
 """
 

@@ -141,7 +141,8 @@ class Remembered:
     def embed(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n length"]:
         """Images to vectors."""
         values = x.detach().cpu().contiguous().numpy()
-        key = (values.shape, str(values.dtype), str(x.device), hashlib.sha256(values).digest())
+        digest = hashlib.sha256(values.tobytes()).digest()
+        key = (values.shape, str(values.dtype), str(x.device), digest)
         with self._lock:
             vectors = self._kept.get(key)
         if vectors is None:
@@ -220,7 +221,7 @@ def facenet_path() -> Path:
 
 
 class FaceNetIdentity:
-    """FaceNet trained on VGGFace2, from the weights that `assets/faces/convert_facenet.py` writes.
+    """FaceNet trained on VGGFace2, from the weights that `training.faces.convert_facenet` writes.
 
     Args:
         path: The weights; `facenet_path()` by default.
@@ -247,7 +248,7 @@ class FaceNetIdentity:
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ValueError(
                 f"{path} must hold FaceNet's VGGFace2 weights: {error}. Download {_FACENET_URL} "
-                f"(SHA-256 {FACENET_SHA256}) and run assets/faces/convert_facenet.py on it."
+                f"(SHA-256 {FACENET_SHA256}) and run training.faces.convert_facenet on it."
             ) from error
         self._network = network.eval().requires_grad_(False)
 

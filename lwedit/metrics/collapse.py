@@ -7,7 +7,7 @@ With y real codes of the target class that no editor saw, m their mean, w' edite
 
 An edit that drags every code to the mean has a small spread, and a small distance with it, which
 is why one number is not enough; an edit that leaves the data has a large distance. An edit is
-sound, within 10 %, where spread >= 0.9 and distance <= 1.1.
+in-distribution, within 10 %, where spread >= 0.9 and distance <= 1.1.
 
 Codes of the source class may lie tighter than those of the target to begin with, so the spread of
 the unedited codes belongs beside that of the edited ones.
@@ -38,14 +38,14 @@ class Collapse(NamedTuple):
     distance: float
 
     @property
-    def escaped(self) -> bool:
+    def off_manifold(self) -> bool:
         """Whether the codes have left the data, by more than 10 %."""
         return self.distance > 1 + _SLACK
 
     @property
-    def sound(self) -> bool:
-        """Whether the codes neither collapse nor escape, within 10 %."""
-        return self.spread >= 1 - _SLACK and not self.escaped
+    def in_distribution(self) -> bool:
+        """Whether the codes neither collapse nor are off-manifold, within 10 %."""
+        return self.spread >= 1 - _SLACK and not self.off_manifold
 
 
 def collapse(

@@ -34,7 +34,7 @@ _BLOCK = 2**21  # entries of a block of rows: 8 MB of float32 stay in the cache
 class Rows(NamedTuple):
     """Some rows of a plan: probabilities given the row, and the row potential that makes them."""
 
-    index: slice
+    span: slice
     share: Float[Tensor, "rows m"]
     f: Float[Tensor, " rows"]
 
@@ -55,14 +55,14 @@ def rows_of(
     h = log_b + g / eps
     rows = max(_BLOCK // cost.shape[1], 1)
     for start in range(0, len(cost), rows):
-        index = slice(start, start + rows)
-        logits = torch.add(h, cost[index], alpha=-1 / eps)
+        span = slice(start, start + rows)
+        logits = torch.add(h, cost[span], alpha=-1 / eps)
         top = logits.amax(dim=1, keepdim=True)
         # exp(-60) = 9e-27 is nothing beside the 1 of the best match; below, float32 would go
         # through subnormal numbers, which CPUs handle ten times slower.
         share = logits.sub_(top).clamp_(min=-60).exp_()
         total = share.sum(dim=1, keepdim=True)
-        yield Rows(index, share.div_(total), -eps * (top + total.log())[:, 0])
+        yield Rows(span, share.div_(total), -eps * (top + total.log())[:, 0])
 
 
 def solve_plan(
@@ -111,8 +111,8 @@ def _iterate(
         eps = schedule[min(step, len(schedule) - 1)]
         column = torch.zeros_like(b)
         for rows in rows_of(cost, g, log_b, eps):
-            f[rows.index] = rows.f
-            column += a[rows.index] @ rows.share
+            f[rows.span] = rows.f
+            column += a[rows.span] @ rows.share
         error = float((column - b).abs().sum() / 2)
         if step >= len(schedule) - 1 and error < tolerance:
             break
@@ -145,10 +145,10 @@ def solve_own_plan(
     return f
 
 
-def own_cost(x: Float[Tensor, "n dim"], own_match: bool) -> Float[Tensor, "n n"]:
-    """Cost of a cloud with itself, infinite on the diagonal unless points may match themselves."""
+def own_cost(x: Float[Tensor, "n dim"], exclude_self_matches: bool) -> Float[Tensor, "n n"]:
+    """Cost of a cloud with itself, infinite on the diagonal where self-matches are excluded."""
     cost = cost_matrix(x, x)
-    return cost if own_match else cost.fill_diagonal_(float("inf"))
+    return cost.fill_diagonal_(float("inf")) if exclude_self_matches else cost
 
 
 def barycentres(

@@ -11,10 +11,10 @@ exists while it is summed, and only one cost matrix lives at a time. Potentials 
 out, so that solving again after a small move of x' takes a few iterations.
 
 With few samples in many dimensions S has a bias that pulls codes towards their mean: P cannot
-find close partners, while Q matches every point with itself at no cost. `own_match=False` bars
-Q from the diagonal, as a U-statistic leaves out i = j, so that P and Q are equally noisy and
+find close partners, while Q matches every point with itself at no cost. `exclude_self_matches`
+bars Q from the diagonal, as a U-statistic leaves out i = j, so that P and Q are equally noisy and
 the bias cancels: for x' and y from the same distribution the expected move is then nearly 0 in
-any dimension and at any blur. The gradient of S as the paper has it is `own_match=True`.
+any dimension and at any blur. The gradient of S as the paper has it includes them.
 
 `divergence` is S itself from the same iterations, for where no gradient is wanted: it stops
 when converged, which at the blurs in use is several times sooner than GeomLoss's schedule.
@@ -77,7 +77,7 @@ def displacement(
     b: Float[Tensor, " m"],
     potentials: Potentials | None = None,
     *,
-    own_match: bool = True,
+    exclude_self_matches: bool = False,
     tolerance: float = 1e-4,
 ) -> Step:
     """delta_i = sum_j P_ij y_j / a_i - sum_j Q_ij x'_j / a_i.
@@ -90,7 +90,7 @@ def displacement(
         b: Masses of the target.
         potentials: From an earlier call on nearby points and the same eps. Without them eps is
             annealed from the largest cost.
-        own_match: Whether Q may match a point with itself, see the module's text.
+        exclude_self_matches: Whether Q may not match a point with itself, see the module's text.
         tolerance: Total variation between marginals and masses at which iterations end.
 
     Returns:
@@ -98,9 +98,9 @@ def displacement(
 
     Raises:
         ValueError: If eps is not positive, masses are no probabilities, or one of them is half of
-            all while `own_match` is off.
+            all while self-matches are excluded.
     """
-    _check(x_edit, y, eps, a, b, own_match)
+    _check(x_edit, y, eps, a, b, exclude_self_matches)
     centre = (a @ x_edit + b @ y) / 2  # float32 loses digits away from the origin
     x, y = x_edit - centre, y - centre
     cold = potentials is None
@@ -111,7 +111,7 @@ def displacement(
     f, g, error = solve_plan(cost, a, b, schedule, start.g, tolerance)
     delta = barycentres(cost, y, g, b, eps)
     del cost  # one cost matrix at a time
-    cost = own_cost(x, own_match)
+    cost = own_cost(x, exclude_self_matches)
     own = solve_own_plan(cost, a, schedule, start.own, tolerance)
     delta -= barycentres(cost, x, own, a, eps)
     return Step(delta, Potentials(f, g, own), error)
@@ -131,7 +131,7 @@ def potentials_at_rest(
     Raises:
         ValueError: If eps is not positive or masses are no probabilities.
     """
-    _check(x, x, eps, a, a, True)
+    _check(x, x, eps, a, a, False)
     cost = cost_matrix(x - a @ x, x - a @ x)
     schedule = annealing(float(cost.max()), eps)
     own = solve_own_plan(cost, a, schedule, torch.zeros_like(a), tolerance)
@@ -145,7 +145,7 @@ def divergence(
     a: Float[Tensor, " n"],
     b: Float[Tensor, " m"],
     *,
-    own_match: bool = True,
+    exclude_self_matches: bool = False,
     tolerance: float = 1e-4,
 ) -> float:
     """S(x, y) = <a, f - own_x> + <b, g - own_y>, from the dual potentials.
@@ -156,21 +156,24 @@ def divergence(
         eps: Regularisation, blur squared.
         a: Masses of the source.
         b: Masses of the target.
-        own_match: Whether a point may be matched with itself in OT(x, x) and OT(y, y).
+        exclude_self_matches: Whether points are barred from themselves in OT(x, x) and OT(y, y).
         tolerance: Total variation between marginals and masses at which iterations end.
 
     Raises:
         ValueError: If eps is not positive, masses are no probabilities, or one of them is half of
-            all while `own_match` is off.
+            all while self-matches are excluded.
     """
-    _check(x, y, eps, a, b, own_match)
+    _check(x, y, eps, a, b, exclude_self_matches)
     centre = (a @ x + b @ y) / 2
     x, y = x - centre, y - centre
     cost = cost_matrix(x, y)
     schedule = annealing(float(cost.max()), eps)
     f, g, _ = solve_plan(cost, a, b, schedule, torch.zeros_like(b), tolerance)
-    own_x = solve_own_plan(own_cost(x, own_match), a, schedule, torch.zeros_like(a), tolerance)
-    own_y = solve_own_plan(own_cost(y, own_match), b, schedule, torch.zeros_like(b), tolerance)
+    own_x, own_y = (
+        solve_own_plan(own_cost(z, exclude_self_matches), mass, schedule, torch.zeros_like(mass),
+                       tolerance)
+        for z, mass in ((x, a), (y, b))
+    )
     return float(a.double() @ (f - own_x).double() + b.double() @ (g - own_y).double())
 
 
@@ -180,14 +183,15 @@ def _check(
     eps: float,
     a: Float[Tensor, " n"],
     b: Float[Tensor, " m"],
-    own_match: bool,
+    exclude_self_matches: bool,
 ) -> None:
     if not eps > 0:
         raise ValueError(f"eps must be positive, got {eps}.")
     check_masses("a", a, x)
     check_masses("b", b, y)
     heaviest = max(float(a.max()), float(b.max()))
-    if not own_match and heaviest >= 0.5:
+    if exclude_self_matches and heaviest >= 0.5:
         raise ValueError(
-            f"own_match=False needs every mass below 1/2, got {heaviest:.3g}; give more points."
+            "exclude_self_matches needs every mass below 1/2, got "
+            f"{heaviest:.3g}; give more points."
         )

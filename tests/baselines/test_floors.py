@@ -36,6 +36,7 @@ def test_what_needs_a_generator_says_so(name, data):
         METHODS[name].fit(replace(data, generator=None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_keeps_the_contract(name, data, quick, tmp_path):
     with quick():

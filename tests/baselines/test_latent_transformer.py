@@ -58,6 +58,7 @@ def test_a_batch_of_one_side_is_finite():
     assert all(torch.isfinite(term) for term in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [LatentTransformer, LatentTransformerStar])
 def test_positive_strength_adds_and_negative_removes(method):
     data = world()
@@ -68,6 +69,7 @@ def test_positive_strength_adds_and_negative_removes(method):
     assert less + 1 < same < more - 1
 
 
+@pytest.mark.slow
 def test_star_moves_further_and_keeps_less():
     data = world()
     config = LatentTransformerConfig(epochs=30)

@@ -67,6 +67,7 @@ def test_the_score_is_the_share_of_the_change_inside_the_mask():
     torch.testing.assert_close(found, torch.tensor([(2 + 1 / 4) / 7, 5 / 16]))
 
 
+@pytest.mark.slow
 def test_the_local_direction_is_found():
     config = LelsdConfig(directions=1)
     rng = torch.Generator().manual_seed(0)
@@ -78,6 +79,7 @@ def test_the_local_direction_is_found():
     assert score[0] > 0.97
 
 
+@pytest.mark.slow
 def test_two_directions_of_one_part_do_not_repeat_each_other():
     """A mask of two quarters: each direction stays in them, and they are not the same."""
     both = lambda features: masked(0)(features) + masked(3)(features)  # noqa: E731
@@ -100,6 +102,7 @@ def test_the_generators_own_features_show_the_parts_and_the_attributes():
         torch.testing.assert_close(masks[:, part], expected[i].expand(20, 4, 4))
 
 
+@pytest.mark.slow
 def test_an_attribute_gets_the_direction_of_its_part():
     config = replace(FAST, parts=4)
     for k, attribute in enumerate(("k", "l")):

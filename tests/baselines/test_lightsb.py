@@ -45,6 +45,7 @@ def test_gaussians_are_joined_by_the_closed_form():
     assert (found.mean(x) - expected).square().mean().sqrt() < 0.08
 
 
+@pytest.mark.slow
 def test_one_component_off_the_optimum_is_brought_to_it(monkeypatch):
     off = Bridge(torch.zeros(1), torch.tensor([[2.0, 0.0]]), torch.tensor([[0.8, -0.5]]), 0.6)
     monkeypatch.setattr("baselines.lightsb._start", lambda *_: off)
@@ -58,6 +59,7 @@ def test_one_component_off_the_optimum_is_brought_to_it(monkeypatch):
     torch.testing.assert_close(found.r[0], y.mean(dim=0) - slope * x.mean(dim=0), atol=0.05, rtol=0)
 
 
+@pytest.mark.slow
 def test_two_modes_are_split_as_sinkhorn_splits_them():
     sign = torch.where(torch.arange(600) % 2 == 0, 1.0, -1.0)[:, None]
     x, y = gaussian(600, 2), 0.3 * gaussian(600, 2, 1) + 2 * sign * torch.tensor([1.0, 0.0])

@@ -81,6 +81,7 @@ def test_the_classifiers_are_the_planes():
                                    atol=1e-2, rtol=0)
 
 
+@pytest.mark.slow
 def test_attributes_that_no_plane_separates_become_linear_for_the_frozen_classifiers():
     data = world()
     config = WStarConfig(steps=150, hidden=16, lr=1e-2, batch=64)
@@ -97,6 +98,7 @@ def test_attributes_that_no_plane_separates_become_linear_for_the_frozen_classif
     assert right[1][1] > 0.97
 
 
+@pytest.mark.slow
 def test_distances_become_those_that_are_asked_for():
     """Only the first entry is seen: distances in W* must follow it, which those of codes do not."""
     data = world(200)

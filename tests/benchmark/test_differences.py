@@ -1,11 +1,12 @@
-"""Truths that benchmark.differences must meet: by hand, antisymmetry, pairing."""
+"""Truths that benchmark.shares must meet: by hand, antisymmetry, pairing."""
 
 import numpy as np
 import pytest
 
-from benchmark.differences import differences
-from benchmark.digits_tables import gains_sheet
-from benchmark.measure import CHOSEN, Cell
+from benchmark.cells import Cell
+from benchmark.shares import differences
+from benchmark.strengths import CHOSEN
+from benchmark.tables.digits import gains_sheet
 
 
 def cell(changed, flipped=None, exact=None, kept=None, accepted=None):
@@ -16,8 +17,8 @@ def cell(changed, flipped=None, exact=None, kept=None, accepted=None):
     held = {name: changed if value is None else np.array(value, bool)
             for name, value in given.items()}
     one = np.ones(len(changed))
-    return Cell(alpha=one, changed=changed, kept_photo=held["kept"], fooled=changed, digit=one,
-                distance=one, **held)
+    return Cell({"alpha": one, "changed": changed, "kept_photo": held["kept"], "fooled": changed,
+                 "digit": one, "distance": one, **held})
 
 
 def gains(a, b, strategy="per image"):

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from benchmark.bootstrap import Interval, bootstrap_mean
-from benchmark.measure import READINGS, STRICT, Cell, Hits, choose_strength, counted, select_alpha
+from benchmark.cells import SHAPES, Cell
+from benchmark.shares import counted
+from benchmark.strengths import PAPERS, STRICT, Hits, choose_strength, select_alpha
 from lwedit.classifier import LatentClassifier
 from lwedit.latents import Space
 
@@ -88,9 +90,8 @@ def test_logits_along_a_line_are_those_of_the_codes_on_it():
 
 def test_the_readings_of_the_paper_count_flipped_verdicts_and_the_strict_ones_all():
     yes = np.array([True, True, False])
-    held = dict.fromkeys(Cell.__dataclass_fields__, yes)
-    cell = Cell(**held)
-    for reading in READINGS:
+    cell = Cell(dict.fromkeys(SHAPES["digits"], yes))
+    for reading in PAPERS:
         assert counted(cell, reading).tolist() == [True, True, False]
     for strategy in STRICT:
         assert counted(cell, strategy).tolist() == [True] * 3

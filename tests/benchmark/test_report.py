@@ -9,17 +9,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.measure import CHOSEN, FITTED, READINGS
+from benchmark.cells import load_cell
+from benchmark.digits import TASKS, DigitsRun
+from benchmark.digits import strategies_of as strategies_of_task
 from benchmark.paper import TABLE_2
-from benchmark.presets import RunConfig
+from benchmark.presets import DigitsConfig
 from benchmark.publish import publish
-from benchmark.report import write_report
-from benchmark.stages import CellKey, load_cell, strategies_of
-from benchmark.summary import COLUMNS
+from benchmark.report import write_rows, write_tables
+from benchmark.shares import COLUMNS
+from benchmark.strengths import CHOSEN, FITTED, PAPERS
 
-CONFIG = RunConfig(
+CONFIG = DigitsConfig(
     methods=("lt", "lw"), floors=False, tasks=("1→2",), seeds=(0, 1), bootstrap=4000
 )
+
+
+def strategies_of(method, task):
+    return strategies_of_task(method, TASKS[task])
+
+
+def cell_path(out, method, task, seed, strategy):
+    run = DigitsRun(CONFIG, out)
+    return run.cell_path(run.key(method, task, seed), strategy)
+
+
+def write_report(config, out):
+    """The tables, in order; pictures need networks."""
+    run = DigitsRun(config, out)
+    write_rows(run)
+    return write_tables(run).sheets
+
 
 # Four images; a digit an image. LT: in seed 1 only two verdicts flip. LW: both seeds agree.
 LT_0 = {"alpha": [1, 1, 3, 3], "flipped": "1111", "changed": "1100", "exact": "1000",
@@ -40,7 +59,7 @@ def write_cell(out, method, seed, strategy, cell, **changes):
         name: np.array([c == "1" for c in value]) if isinstance(value, str) else np.array(value)
         for name, value in cell.items()
     }
-    path = CellKey(method, "1→2", seed).path(out, strategy)
+    path = cell_path(out, method, "1→2", seed, strategy)
     path.parent.mkdir(exist_ok=True)
     arrays = {k: v.astype(np.float32) if v.dtype != bool and k != "digit" else v
               for k, v in arrays.items()}
@@ -159,7 +178,7 @@ def test_every_number_of_results_csv(out):
                         ("lt", "1"): (1, 1 / 4, 1, 1 / 4, 1 / 4, 2 / 4, 2, 2)}
     assert [(row["method"], row["strategy"]) for row in rows[::2]] == ORDER
     for row in rows:
-        means = by_hand if row["strategy"] in READINGS else strict
+        means = by_hand if row["strategy"] in PAPERS else strict
         expected = means[row["method"], row["seed"]]
         if row["method"] == "lw" and row["strategy"] == "per image":
             assert [row[name] for name in columns[:5]] == [""] * 5  # nothing flipped: no number
@@ -195,7 +214,7 @@ def test_csv_and_tables_say_what_json_says(out):
         assert line[:5] == ("1→2", names[method], alpha, str(row["seeds"]), shown(row["accepted"]))
         assert (line[6], line[8:]) == (
             shown(row["clean"]), tuple(shown(row[name]) for name in ("exact", "kept", "fooled")))
-    for reading, sheet in zip(READINGS, readings, strict=True):
+    for reading, sheet in zip(PAPERS, readings, strict=True):
         for method, line in zip(("lt", "lw"), sheet.rows, strict=True):
             row = held[method, reading]
             assert line[:6] == ("1→2", names[method], *(
@@ -224,9 +243,9 @@ def test_the_first_page_is_made_from_the_data_of_a_run(out, tmp_path_factory):
     (out / "config.json").write_text(json.dumps({"config": vars(CONFIG)}))
     for name in ("fig6.png", "fig6.pdf", "examples.png", "times.json", "sheets/lw.png"):
         (out / name).parent.mkdir(exist_ok=True)
-        (out / name).write_bytes(b"x")
+        (out / name).write_bytes(b"{}")
     (out / "table2.md").write_text("no table")  # never read
-    publish(out, root)
+    publish(out, root, "digits", "digits")
     adding, *_ = write_report(CONFIG, out)
     shown = [tuple(cell.strip() for cell in line.split("|")[1:-1])
              for line in (root / "README.md").read_text().splitlines() if line.startswith("| 1→2")]
@@ -241,7 +260,7 @@ def test_what_stands_beside_shipped_editors_is_said(out):
     card = out / "editors" / "lw_paper_at_least_2_0" / "fit.json"
     card.parent.mkdir(parents=True)
     card.write_text(json.dumps({"most_batch": 512}))
-    config = RunConfig(**vars(CONFIG) | {"methods": ("lw_paper",)})
+    config = DigitsConfig(**vars(CONFIG) | {"methods": ("lw_paper",)})
     note = write_report(config, out)[0].note
     said = "LW as published: the editors that the repository ships, not fitted in this run; 512 "
     assert said in note
@@ -260,7 +279,7 @@ def test_the_same_cells_give_the_same_bytes(out):
 
 def test_another_method_moves_no_interval(out):
     both = rows_of(out)["lw", CHOSEN]
-    write_report(RunConfig(**vars(CONFIG) | {"methods": ("lw",)}), out)
+    write_report(DigitsConfig(**vars(CONFIG) | {"methods": ("lw",)}), out)
     alone = json.loads((out / "table2.json").read_text())[0]
     assert alone == {"method": "lw", "strategy": CHOSEN} | both
 
@@ -269,7 +288,7 @@ def test_another_method_moves_no_interval(out):
 
 
 def test_a_missing_cell_is_named(out):
-    path = CellKey("lw", "1→2", 1).path(out, "per image")
+    path = cell_path(out, "lw", "1→2", 1, "per image")
     path.unlink()
     with pytest.raises(FileNotFoundError, match=rf"missing: {re.escape(str(path))}"):
         write_report(CONFIG, out)
@@ -280,7 +299,7 @@ def test_a_missing_cell_is_named(out):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_number_that_is_not_finite_is_named(out, name, value):
     bad = np.array([1, 1, value, 1], np.float32)
-    path = write_cell(out, "lt", 0, READINGS[0], LT_0, **{name: bad})
+    path = write_cell(out, "lt", 0, PAPERS[0], LT_0, **{name: bad})
     with pytest.raises(ValueError, match=rf"cell must be finite, {name} is not in .*{path.name}"):
         write_report(CONFIG, out)
 
@@ -294,26 +313,26 @@ def test_a_number_that_is_not_finite_is_named(out, name, value):
     ],
 )
 def test_a_damaged_cell_is_named_with_the_remedy(out, damage):
-    path = CellKey("lt", "1→2", 0).path(out, READINGS[1])
+    path = cell_path(out, "lt", "1→2", 0, PAPERS[1])
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match=rf"remove .*{path.name} and run again"):
         write_report(CONFIG, out)
 
 
 def test_a_cell_without_one_of_its_arrays_is_damaged(out):
-    path = CellKey("lt", "1→2", 0).path(out, READINGS[0])
+    path = cell_path(out, "lt", "1→2", 0, PAPERS[0])
     with np.load(path) as file:
         arrays = dict(file)
     del arrays["kept"]
     np.savez(path, **arrays)
     with pytest.raises(ValueError, match=r"remove .* and run again: .*kept"):
-        load_cell(CellKey("lt", "1→2", 0), READINGS[0], out)
+        load_cell(path, "digits")
 
 
 def test_cells_have_a_file_each():
-    keys = [CellKey(m, t, s) for m in ("lw", "lw_star") for t in ("1→2", "2→3") for s in (0, 1)]
-    paths = {key.path(Path("out"), strategy).name for key in keys
-             for strategy in (CHOSEN, FITTED, *READINGS)}
+    paths = {cell_path(Path("out"), method, task, seed, strategy).name
+             for method in ("lw", "lw_star") for task in ("1→2", "2→1") for seed in (0, 1)
+             for strategy in (CHOSEN, FITTED, *PAPERS)}
     assert len(paths) == 32
     assert all(name.isascii() for name in paths)
 

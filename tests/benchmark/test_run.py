@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import pytest
 
 from baselines import METHODS
-from benchmark import digits, run
-from benchmark.attributes.sheet import Sheet
-from benchmark.methods import DIGIT_METHODS, LABELS, ONE_SEED, SHIPPED
-from benchmark.presets import PRESETS, RunConfig
-from benchmark.stages import FLOORS, methods_of, seeds_of, strategies_of
+from benchmark import command as whole
+from benchmark import run
+from benchmark.digits import TASKS, strategies_of
+from benchmark.methods import FLOORS, REGISTRY, methods_of, registry, seeds_of
+from benchmark.presets import PRESETS, DigitsConfig, preset
+from benchmark.tables.sheet import Made, Sheet
 from lwedit.domains import DigitsDomain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,19 +36,14 @@ def stages(monkeypatch, tmp_path):
         if not seen or seen[-1] is not run.config:
             seen.append(run.config)
 
-    def report(config, out):
-        for name in ("facts.json", "shipped.json"):
-            (out / name).write_text("{}")
-        return [Sheet("adding", "The table", ("a",), (("1",),), "A note.")]
+    def report(run):
+        return Made("table2", "", "", (Sheet("adding", "The table", ("a",), (("1",),), "A note."),),
+                    "")
 
     monkeypatch.setattr(DigitsDomain, "load", lambda: domain)
-    monkeypatch.setattr(digits, "tasks_of", lambda stage, run: [])
-    monkeypatch.setattr("benchmark.command.do_all", work)
-    monkeypatch.setattr(digits, "write_report", report)
-    monkeypatch.setattr(digits, "facts_line", lambda config, facts, out: "Facts.")
-    monkeypatch.setattr(digits, "write_digits_page",
-                        lambda out, sheets, facts, pictures: out / "report.html")
-    monkeypatch.setattr(digits, "_draw", lambda run: [("a picture", run.out / "a.png")])
+    monkeypatch.setattr(whole, "tasks_of", lambda stage, run: [])
+    monkeypatch.setattr(whole, "do_all", work)
+    monkeypatch.setattr(whole, "write_report", report)
     return SimpleNamespace(seen=seen, domain=domain, out=tmp_path / "run")
 
 
@@ -58,29 +54,31 @@ def test_a_dry_run_prints_the_configuration_and_writes_nothing(tmp_path, capsys)
     out = tmp_path / "run"
     command = ["--methods", "lw", "lt_star", "--seeds", "4", "2", "--no-floors", "--dry-run"]
     assert run.main([*command, "--out", str(out)]) == 0
-    expected = RunConfig(methods=("lw", "lt_star"), seeds=(4, 2), floors=False)
+    expected = DigitsConfig(methods=("lw", "lt_star"), seeds=(4, 2), floors=False)
     assert json.loads(capsys.readouterr().out) == printed(expected)
     assert not out.exists()
 
 
-@pytest.mark.parametrize("preset", list(PRESETS))
-def test_every_preset_is_a_whole_configuration(preset, capsys):
-    assert run.main(["--preset", preset, "--dry-run"]) == 0
-    assert json.loads(capsys.readouterr().out) == printed(RunConfig(**PRESETS[preset]))
-    assert list(PRESETS[preset]) == [field.name for field in fields(RunConfig)]
+@pytest.mark.parametrize("name", list(PRESETS["digits"]))
+def test_every_preset_is_a_whole_configuration(name, capsys):
+    assert run.main(["--preset", name, "--dry-run"]) == 0
+    held = json.loads(capsys.readouterr().out)
+    assert held == printed(preset(name, "digits"))
+    assert list(held) == [field.name for field in fields(DigitsConfig)]
 
 
 def test_presets_compare_at_least_three_seeds_and_the_paper_all_four_methods():
-    assert PRESETS["default"] == asdict(RunConfig())
-    assert all(len(PRESETS[name]["seeds"]) >= 3 for name in ("default", "paper"))
-    assert set(PRESETS["paper"]["methods"]) == {"lw", "lw_star", "lt", "lt_star"}
+    assert preset("default", "digits") == DigitsConfig()
+    assert all(len(preset(name, "digits").seeds) >= 3 for name in ("default", "paper"))
+    assert set(preset("paper", "digits").methods) == {"lw", "lw_star", "lt", "lt_star"}
 
 
+@pytest.mark.slow
 def test_the_command_runs_as_a_script_from_anywhere(tmp_path):
     command = [sys.executable, str(ROOT / "benchmark" / "run.py"), "--preset", "smoke"]
     done = subprocess.run([*command, "--dry-run"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == printed(RunConfig(**PRESETS["smoke"]))
+    assert json.loads(done.stdout) == printed(preset("smoke", "digits"))
 
 
 def test_an_unknown_method_is_named(capsys):
@@ -93,7 +91,7 @@ def test_an_unknown_method_is_named(capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seeds": ()}, "seeds must name at least one seed"),
+        ({"seeds": ()}, "seeds must name at least one"),
         ({"seeds": (0, 1, 0)}, r"seeds must differ from each other, got \(0, 1, 0\)"),
         ({"methods": ("lw", "lw")}, "methods must differ from each other"),
         ({"tasks": ("1→2", "1→2")}, "tasks must differ from each other"),
@@ -107,7 +105,7 @@ def test_an_unknown_method_is_named(capsys):
 )
 def test_impossible_settings_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
-        RunConfig(**changes)
+        DigitsConfig(**changes)
 
 
 # --- the order of the tables -----------------------------------------------------------------
@@ -125,35 +123,35 @@ def test_impossible_settings_are_named(changes, message):
     ],
 )
 def test_floors_come_first_and_the_ceiling_last(methods, floors, expected):
-    assert " ".join(methods_of(RunConfig(methods=methods, floors=floors))) == expected
+    assert " ".join(methods_of(DigitsConfig(methods=methods, floors=floors))) == expected
 
 
-def test_every_method_has_a_label():
-    assert set(DIGIT_METHODS) <= set(LABELS)
-    assert set(METHODS) | set(SHIPPED) <= set(LABELS)
-    assert len(set(LABELS.values())) == len(LABELS)
-    assert set(FLOORS) <= set(METHODS)
+def test_every_method_of_the_library_is_in_the_registry():
+    assert set(METHODS) <= set(REGISTRY)
+    assert all(REGISTRY[name].editor is kind for name, kind in METHODS.items())
+    assert "lt_few_layers" in registry("digits")
+    assert set(registry("faces")) == set(METHODS)
 
 
 def test_real_codes_are_no_ceiling_of_removing():
-    config = RunConfig(methods=("lw",))
-    assert methods_of(config, "2→3")[-1] == "nearest"
-    assert "nearest" not in methods_of(config, "3→2")
+    config = DigitsConfig(methods=("lw",))
+    assert methods_of(config)[-1] == "nearest"
+    assert "nearest" not in methods_of(config, adds=False)
 
 
 def test_a_method_has_its_own_strategies():
-    assert strategies_of("lt", "1→2") == ("chosen", "one for all", "per image")
-    assert strategies_of("lw", "1→2") == ("chosen", "as fitted", "one for all", "per image")
-    assert strategies_of("lw_neural", "4→3") == ("chosen", "as fitted")  # Table 2 only adds
-    assert strategies_of("centroids", "4→3") == ("chosen",)
+    adding, removing = TASKS["1→2"], TASKS["4→3"]
+    assert strategies_of("lt", adding) == ("chosen", "one for all", "per image")
+    assert strategies_of("lw", adding) == ("chosen", "as fitted", "one for all", "per image")
+    assert strategies_of("lw_neural", removing) == ("chosen", "as fitted")  # Table 2 only adds
+    assert strategies_of("centroids", removing) == ("chosen",)
 
 
 def test_floors_and_what_takes_hours_are_measured_with_one_seed():
-    config = RunConfig(methods=("lw", "lw_paper", "centroids"))
+    config = DigitsConfig(methods=("lw", "lw_paper", "centroids"))
     counts = {name: len(seeds_of(name, config)) for name in methods_of(config)}
     assert counts == {"none": 1, "random": 1, "centroids": 3, "gaussian_ot": 1, "lw": 3,
                       "lw_paper": 1, "nearest": 1}
-    assert set(ONE_SEED) <= set(SHIPPED)
 
 
 def test_variants_are_methods_of_digits_only(capsys):
@@ -174,7 +172,7 @@ def test_tasks_are_named_by_edit_or_by_the_attribute_that_they_add(capsys):
 def test_a_run_folder_holds_all_of_its_configuration(stages, capsys):
     assert run.main(["--methods", "lw", "--out", str(stages.out)]) == 0
     about = json.loads((stages.out / "config.json").read_text())
-    expected = RunConfig(methods=("lw",))
+    expected = DigitsConfig(methods=("lw",))
     assert about["config"] == printed(expected)
     assert about["weights"] == WEIGHTS
     assert set(about) == {
@@ -236,7 +234,7 @@ def test_what_stops_a_run_is_one_line(stages, capsys, monkeypatch, error, code, 
     def stop(tasks, run, perform, **options):
         raise error
 
-    monkeypatch.setattr("benchmark.command.do_all", stop)
+    monkeypatch.setattr(whole, "do_all", stop)
     assert run.main(["--out", str(stages.out)]) == code
     (shown,) = capsys.readouterr().err.splitlines()
     assert shown.startswith(line)

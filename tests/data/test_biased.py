@@ -20,6 +20,7 @@ def biased():
     return BiasedAvatars(BIASES)
 
 
+@pytest.mark.slow
 def test_correlations_are_as_asked(biased):
     """And the shares of the named attributes are the balanced ones."""
     y = attributes_of(biased.draw(10_000, rng(1)))

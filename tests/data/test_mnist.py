@@ -38,6 +38,7 @@ def folder(tmp_path, raw):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("split", "counts", "first"),
     [
@@ -85,6 +86,7 @@ def test_damaged_idx_is_named(data, message):
         parse_idx(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "pack"),
     [

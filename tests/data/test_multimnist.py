@@ -156,6 +156,7 @@ def test_at_their_own_size_digits_keep_their_pixels_and_lose_only_faint_ones(mni
         assert kept.astype(int).sum() == crop(original, box).astype(int).sum()
 
 
+@pytest.mark.slow
 def test_pools_share_no_digit():
     config = MultiMnistConfig(size=128, patch=28)
     pools = {pool: digits_for(pool, config) for pool in ("domain", "judges", "heldout")}

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from benchmark.methods import REGISTRY
 from demo import benchmark_tab, reports
+from demo.style import COLOURS
 
 
 def row(strategy, method="lw", **values):
@@ -83,3 +85,21 @@ def test_every_report_of_this_repository_can_be_drawn():
     for name in shipped:
         metric, target, way, *_ = benchmark_tab._open(name)
         assert "<svg" in benchmark_tab._draw(name, metric.value, target.value, way.value)
+
+
+def test_page_and_figures_call_and_colour_a_method_alike():
+    for name, method in REGISTRY.items():
+        assert reports._label(name) == method.label
+        assert reports._look(name)[0] == method.colour
+    assert {name: REGISTRY[name].colour for name in COLOURS} == COLOURS
+    lines = {name: reports._look(name) for name in ("lw", "lw_star", "lt", "lt_star")}
+    assert len(set(lines.values())) == 4
+
+
+def test_the_paper_s_lw_is_the_one_as_published():
+    rows = {name: {"method": name, "task": "1→2", "strategy": "one for all"}
+            for name in ("lt", "lw", "lw_paper", "lw_neural")}
+    shown = {name: reports._papers(row, "actual") for name, row in rows.items()}
+    assert shown == {"lt": 0.32, "lw": None, "lw_paper": 0.90, "lw_neural": None}
+    assert reports._papers(rows["lt"] | {"strategy": "chosen"}, "actual") is None
+    assert reports._papers(rows["lt"], "kept") is None

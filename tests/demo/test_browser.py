@@ -11,9 +11,12 @@ from PIL import Image, ImageDraw
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 120_000  # ms: CI's two processors may be busy
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason="chromium is not installed: apt-get install chromium"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason="chromium is not installed: apt-get install chromium"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

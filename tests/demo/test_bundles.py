@@ -15,6 +15,8 @@ from lwedit.domains.toy import THRESHOLDS, mixing
 from lwedit.editors import AffineMap, LatentWassersteinNeural, NeuralConfig
 from lwedit.editors.token_transport import Transport
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def saved(toy_bundle, tmp_path):

@@ -17,6 +17,8 @@ from lwedit.editors import LatentWassersteinNeural, NeuralConfig
 from lwedit.editors.token_transport import Transport
 from lwedit.vocabulary import from_unit_range, to_unit_range
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def place(shipped, tmp_path_factory):

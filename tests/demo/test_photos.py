@@ -19,6 +19,8 @@ from lwedit.inversion.align import FaceFinder, NoFaceError, crop, square_of
 from lwedit.judges.faces import FaceJudge
 from lwedit.vocabulary import from_unit_range, to_unit_range
 
+pytestmark = pytest.mark.slow
+
 POINTS = np.array([[90.0, 100.0], [130.0, 100.0], [110.0, 125.0], [95.0, 150.0], [125.0, 150.0]])
 
 

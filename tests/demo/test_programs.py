@@ -19,6 +19,8 @@ from PIL import Image
 
 from tests.doors import api
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

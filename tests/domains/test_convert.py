@@ -35,6 +35,7 @@ def test_the_command_converts_a_file_by_nvidia_and_runs_nothing_in_it(tmp_path, 
     assert torch.equal(generator.w_mean, state["mapping.w_avg"])
 
 
+@pytest.mark.slow
 def test_an_encoder_without_a_mean_starts_from_the_generators(tmp_path):
     write_checkpoint(tmp_path / "psp.pt")
     held = torch.load(tmp_path / "psp.pt")
@@ -48,6 +49,7 @@ def test_an_encoder_without_a_mean_starts_from_the_generators(tmp_path):
     assert torch.equal(domain.encoder.latent_avg, domain.generator.w_mean.expand(8, 64))
 
 
+@pytest.mark.slow
 def test_where_one_file_cannot_be_written_none_is(tmp_path, monkeypatch):
     write_checkpoint(tmp_path / "psp.pt")
     folder = tmp_path / "weights"
@@ -82,6 +84,7 @@ def files(tmp_path_factory):
             made_pickle(nvidia_state((2, 2), 2)), place.read_bytes())
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True,
           suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

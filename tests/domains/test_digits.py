@@ -103,6 +103,7 @@ def inks(digits):
     }
 
 
+@pytest.mark.slow
 def test_no_digit_of_a_held_out_image_was_ever_trained_on(made):
     domain, config = DigitsDomain.load(made), MultiMnistConfig()
     trained_on = inks(digits_for("domain", config)) | inks(digits_for("judges", config))
@@ -117,6 +118,7 @@ def test_no_digit_of_a_held_out_image_was_ever_trained_on(made):
             assert key not in trained_on
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_the_first_images_are_a_part_of_all_and_the_same_every_time(made):
     domain = DigitsDomain.load(made)
@@ -129,6 +131,7 @@ def test_the_first_images_are_a_part_of_all_and_the_same_every_time(made):
 # --- codes -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_codes_are_made_once_and_read_afterwards(made, tmp_path, monkeypatch):
     domain = DigitsDomain.load(made, cache=tmp_path / "cache")
@@ -150,6 +153,7 @@ def test_codes_are_made_once_and_read_afterwards(made, tmp_path, monkeypatch):
     assert (again.attributes, again.space) == (first.attributes, first.space)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("name", ["generator", "encoder"])
 def test_codes_of_other_weights_are_not_taken_from_the_cache(assets, tmp_path, name):
@@ -169,6 +173,7 @@ def test_codes_of_other_weights_are_not_taken_from_the_cache(assets, tmp_path, n
         torch.testing.assert_close(second.w, first.w + 1, rtol=0, atol=1e-3)  # float16
 
 
+@pytest.mark.slow
 def test_codes_of_other_images_are_not_taken_from_the_cache(made, tmp_path, monkeypatch):
     domain = DigitsDomain.load(made, cache=tmp_path)
     for size, seed in ((20, 1), (30, 1), (30, 2)):

@@ -9,6 +9,7 @@ from tests.doors.case import one_line
 from tests.generators import published, published_nvidia
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", convert.TAKEN, ids=repr)
 def test_a_checkpoint_is_read(case, tmp_path):
     (tmp_path / "a.pt").write_bytes(case.made())

@@ -103,6 +103,7 @@ def check_labels(found):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, **CALM)
 @given(how=damage)
 def test_damaged_labels(whole, place, how):
@@ -115,6 +116,7 @@ cells = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, **CALM)
 @given(rows=st.lists(st.lists(cells, min_size=1, max_size=4), max_size=6),
        mark=st.sampled_from([",", ";", "\t", " ", "  "]), end=st.sampled_from(["\n", "\r\n", "\r"]),
@@ -124,6 +126,7 @@ def test_tables_of_anything(place, rows, mark, end, coding):
     check_labels(read(read_labels, text.encode(coding, "replace"), place))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, **CALM)
 @given(y=st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=3), min_size=1, max_size=6),
        words=st.sampled_from([("0", "1"), ("-1", "1"), ("False", "True"), ("no", "YES"),
@@ -141,6 +144,7 @@ def test_whole_tables_give_their_labels(place, y, words, mark, end, index, bom, 
     assert found.names == ("5_o a", "b/c", "d e")
 
 
+@pytest.mark.slow
 @settings(max_examples=500, **CALM)
 @given(how=damage)
 def test_damaged_codes(whole, place, how):
@@ -152,6 +156,7 @@ def test_damaged_codes(whole, place, how):
         assert 0 not in found.w.shape
 
 
+@pytest.mark.slow
 @settings(max_examples=200, **CALM)
 @given(content=st.binary(max_size=200), head=st.sampled_from(
     [b"", b"\x93NUMPY\x01\x00", b"PK\x03\x04", b"\x80\x02", b"\x89HDF", b"{", bytes(8) + b"{"]))
@@ -160,6 +165,7 @@ def test_bytes_from_scratch(place, content, head):
         read(function, head + content, place)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, **CALM)
 @given(how=damage)
 def test_damaged_pictures(whole, place, how):

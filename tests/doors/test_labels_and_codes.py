@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.attributes.own_codes import belonging
 from lwedit.data.codes import Codes, read_codes
 from lwedit.data.labels import Labels, read_labels
+from lwedit.domains.codes import belonging
 from tests.doors import codes, labels
 from tests.doors.case import one_line
 

@@ -10,10 +10,10 @@ import torch
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 
 from benchmark import run
-from benchmark.attributes.own_codes import CodesDomain
-from benchmark.attributes.runs import Key, file_part
-from benchmark.attributes.scorer import fit_scorer
-from benchmark.attributes.settings import preset
+from benchmark.attributes import DOMAINS
+from benchmark.presets import preset
+from benchmark.runs import Key, file_part
+from lwedit.domains.scorer import fit_scorer
 
 
 def data(n=600, dim=12, seed=0):
@@ -32,7 +32,7 @@ def load(folder, w, y, **changes):
     y.to_csv(folder / "y.csv", index=False)
     config = replace(preset("smoke", "codes"), codes=str(folder / "w.npy"),
                      labels=str(folder / "y.csv"), **changes)
-    return CodesDomain.load(config)
+    return DOMAINS["codes"](config)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def domain(tmp_path_factory):
     return load(tmp_path_factory.mktemp("codes"), w[order], y.iloc[order])
 
 
+@pytest.mark.slow
 def test_sorted_data_is_shuffled_before_it_is_split(domain):
     assert domain.editable == ("5_o_Clock_Shadow", "Wearing Lipstick")
     for part in ("train", "heldout"):
@@ -74,6 +75,7 @@ def test_another_seed_splits_otherwise(tmp_path, domain):
     assert other.attributes == ("5_o_Clock_Shadow",)  # one is enough
 
 
+@pytest.mark.slow
 def test_codes_that_stand_there_twice_count_once(tmp_path):
     w, y = data()
     twice = load(tmp_path, np.concatenate([w, w[:100]]), pd.concat([y, y[:100]]))
@@ -101,6 +103,7 @@ def test_what_cannot_be_used_at_all_is_refused(change, message, tmp_path):
         load(tmp_path, *change(*data()))
 
 
+@pytest.mark.slow
 def test_an_attribute_that_is_left_out_cannot_be_asked_for(tmp_path, capsys):
     w, y = data()
     np.save(tmp_path / "w.npy", w)
@@ -157,6 +160,7 @@ def linear(n, attributes, dim, seed=0):
     return torch.from_numpy(w).float()[:, None], torch.from_numpy(y).long()
 
 
+@pytest.mark.slow
 def test_the_scorer_is_as_good_as_a_cross_validated_logistic_regression():
     w, y = linear(1250, 6, 24)
     scorer = fit_scorer(w[:250], y[:250], torch.Generator().manual_seed(0))
@@ -171,7 +175,7 @@ def test_the_scorer_is_as_good_as_a_cross_validated_logistic_regression():
 
 
 def test_at_one_ridge_it_is_scikit_learns_solution(monkeypatch):
-    from benchmark.attributes import scorer as module
+    from lwedit.domains import scorer as module
 
     monkeypatch.setattr(module, "_RIDGES", (0.01,))
     w, y = linear(200, 2, 8)
@@ -185,7 +189,7 @@ def test_at_one_ridge_it_is_scikit_learns_solution(monkeypatch):
 
 def test_more_dimensions_than_codes_give_the_same_ridge_solution(monkeypatch):
     """Turned onto the axes of the codes: the solution lies in their span."""
-    from benchmark.attributes import scorer as module
+    from lwedit.domains import scorer as module
 
     monkeypatch.setattr(module, "_RIDGES", (0.1,))
     w, y = linear(60, 1, 200)

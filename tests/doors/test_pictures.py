@@ -27,6 +27,7 @@ def test_a_picture_is_the_plain_one(case, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", pictures.REFUSED, ids=repr)
 def test_a_picture_is_refused(case, tmp_path):
     (tmp_path / "upload").write_bytes(case.made())

@@ -8,13 +8,15 @@ import torch
 
 from baselines import METHODS
 from lwedit.classifier import ClassifierConfig, LatentClassifier
-from lwedit.editors import FitData, LatentWassersteinConfig, LatentWassersteinStar
+from lwedit.editors import AlternateSolver, FitData, LatentWassersteinConfig, LatentWassersteinStar
 from lwedit.latents import LatentSet, Space
 from lwedit.transport import displacement, divergence, gaussian_map, moments
 from tests.doors import sets
 from tests.doors.case import one_line
 
-FEW = LatentWassersteinConfig(blur=(0.3,), rounds=3, ridge=(1e-2,))  # candidates, for speed
+FEW = LatentWassersteinConfig(
+    AlternateSolver(rounds=3, ridge=(1e-2,)), blur=(0.3,)  # candidates, for speed
+)
 
 
 def together(x, y):
@@ -32,6 +34,7 @@ def data_of(x, y, classifier=None):
                    classifier, "k", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", sets.TAKEN, ids=repr)
 def test_the_move_is_right(case):
     x, y = case.made()
@@ -104,15 +107,15 @@ def test_a_plan_that_does_not_converge_says_so(monkeypatch):
 
 def test_healthy_sets_are_not_taken_for_paired_ones():
     """A pair is told by nearness; many sources in few dimensions are near by chance."""
-    from lwedit.editors.objective import _paired
+    from lwedit.editors.sides import are_paired
 
     for dim in (1, 2, 5, 50):
         for n, m in ((400, 400), (2000, 100), (100, 2000)):
             x, y = sets.normal(n, dim), sets.normal(m, dim, seed=1) + 1
-            assert not _paired(x, y), (dim, n, m)
+            assert not are_paired(x, y), (dim, n, m)
     for dim in (5, 50):
-        assert _paired(sets.normal(400, dim), sets.normal(400, dim) + 3)
-        assert _paired(sets.normal(400, dim), sets.normal(400, dim)[:100] + 3)
+        assert are_paired(sets.normal(400, dim), sets.normal(400, dim) + 3)
+        assert are_paired(sets.normal(400, dim), sets.normal(400, dim)[:100] + 3)
 
 
 @pytest.mark.usefixtures("unchecked")

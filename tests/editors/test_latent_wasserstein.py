@@ -7,20 +7,28 @@ import torch
 
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.editors import (
+    AdamSolver,
     AffineMap,
+    AlternateSolver,
     FitData,
     LatentWasserstein,
     LatentWassersteinConfig,
     LatentWassersteinStar,
 )
-from lwedit.editors.objective import prepare
-from lwedit.editors.pull import Pull
-from lwedit.editors.solver_adam import _batches
+from lwedit.editors.latent_wasserstein import prepare
+from lwedit.editors.loss import points
+from lwedit.editors.solvers.adam import _batches
+from lwedit.editors.solvers.gradient import NegativeGradient
 from lwedit.latents import LatentSet, Space
 from lwedit.transport import Moments, displacement, divergence, gaussian_map, sinkhorn_divergence
 
 CORE = LatentWassersteinConfig(lam=0.0)
-QUICK = {"adam": {"max_steps": 20}, "alternate": {}}
+QUICK = {"adam": AdamSolver(max_steps=20), "alternate": AlternateSolver()}
+
+
+def geomloss(clouds):
+    """W of two clouds, differentiable."""
+    return sinkhorn_divergence(clouds.x, clouds.y, blur=clouds.blur, a=clouds.a, b=clouds.b)
 
 
 def gaussians(n, dim, seed=0):
@@ -57,6 +65,7 @@ def error(editor, data, map):
     return float((editor.displacement(x)[:, 0] - truth).norm() / truth.norm())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["per_layer", "full", "low_rank"])
 def test_alternate_finds_the_closed_form_map(shape):
     data, map = fit_data()
@@ -70,6 +79,7 @@ def test_alternate_finds_the_closed_form_map_in_many_dimensions():
     assert error(LatentWasserstein.fit(data, CORE), data, map) < 0.05
 
 
+@pytest.mark.slow
 def test_translation_is_the_difference_of_the_means():
     data, _ = fit_data()
     source, target = data.train.pair("k")
@@ -80,24 +90,27 @@ def test_translation_is_the_difference_of_the_means():
     )
 
 
+@pytest.mark.slow
 def test_adam_lowers_the_divergence_of_codes_that_it_never_saw():
     data, _ = fit_data(300)
-    config = replace(CORE, solver="adam", blur=(0.3,), batch=100, max_steps=200, lr=3e-2)
+    config = replace(CORE, solver=AdamSolver(batch=100, max_steps=200, lr=3e-2), blur=(0.3,))
     editor = LatentWasserstein.fit(data, config)
     source, target = gaussians(400, 4, seed=2)[0].pair("k")
     a = torch.full((400,), 1 / 400)
     before, after = (
-        divergence(x[:, 0], target[:, 0], 0.5, a, a, own_match=False)
+        divergence(x[:, 0], target[:, 0], 0.5, a, a, exclude_self_matches=True)
         for x in (source, editor.edit(source, 1.0))
     )
     assert abs(after) < 0.1 * before
 
 
-@pytest.mark.parametrize("solver", ["adam", "alternate"])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "solver", [AdamSolver(batch=80, max_steps=120, lr=3e-2), AlternateSolver()]
+)
 def test_preservation_keeps_the_classifier_where_it_was(solver):
     data, _ = fit_data(300)
-    of_adam = {"batch": 80, "max_steps": 120, "lr": 3e-2} if solver == "adam" else {}
-    config = LatentWassersteinConfig(solver=solver, blur=(0.3,), lam=0.0, **of_adam)
+    config = LatentWassersteinConfig(solver, blur=(0.3,), lam=0.0)
     source = data.validation.pair("k").source
 
     def drift(lam):
@@ -108,10 +121,12 @@ def test_preservation_keeps_the_classifier_where_it_was(solver):
     assert drift(100.0) < 0.4 * drift(0.0)
 
 
+@pytest.mark.slow
 def test_alternate_stops_where_the_gradient_of_the_whole_loss_is_zero():
     data, _ = fit_data(400)
     config = LatentWassersteinConfig(
-        shape="translation", lam=2.0, blur=(0.4,), rounds=40, leave_one_out=False
+        AlternateSolver(rounds=40), shape="translation", lam=2.0, blur=(0.4,),
+        exclude_self_matches=False,
     )
     problem = prepare(data, config, torch.Generator().manual_seed(0))
     # Held-out codes decide how long to go on; with the training codes in their place the last
@@ -122,7 +137,8 @@ def test_alternate_stops_where_the_gradient_of_the_whole_loss_is_zero():
     for bias in (torch.zeros_like(found.bias), found.bias.clone()):
         bias.requires_grad_()
         source = problem.train.source
-        loss = problem.loss(problem.train, source + AffineMap(None, bias)(source), 0.4)
+        edited = source + AffineMap(None, bias)(source)
+        loss = problem.loss(problem.train, edited, 0.4, geomloss)
         slopes.append(float(torch.autograd.grad(loss, bias)[0].norm()))
     assert slopes[1] < 0.15 * slopes[0]
 
@@ -136,21 +152,23 @@ def test_preservation_is_eq_5():
     gamma = torch.corrcoef(y.T)[0, 1].abs().float()
     u = [((1 - gamma) ** 0.5 * data.classifier(w)[:, 1:]) for w in (edited, sides.source)]
     expected = sinkhorn_divergence(
-        edited[:, 0], sides.target[:, 0], blur=0.3 * problem.distance
-    ) + 3 * sinkhorn_divergence(*u, blur=0.3 * problem.feature_distance)
-    torch.testing.assert_close(problem.loss(sides, edited, 0.3), expected, rtol=1e-4, atol=1e-5)
+        edited[:, 0], sides.target[:, 0], blur=0.3 * problem.loss.distance
+    ) + 3 * sinkhorn_divergence(*u, blur=0.3 * problem.loss.feature_distance)
+    found = problem.loss(sides, edited, 0.3, geomloss)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("solver", ["adam", "alternate"])
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", [AdamSolver(batch=64, max_steps=20), AlternateSolver(rounds=2)])
 def test_same_seed_same_bits(solver):
     data, _ = fit_data(200)
-    few = {"batch": 64, "max_steps": 20} if solver == "adam" else {"rounds": 2}
-    config = LatentWassersteinConfig(solver=solver, blur=(0.3,), **few)
+    config = LatentWassersteinConfig(solver, blur=(0.3,))
     one, two = (LatentWasserstein.fit(data, config) for _ in range(2))
     assert torch.equal(one.map.weight, two.map.weight)
     assert torch.equal(one.map.bias, two.map.bias)
 
 
+@pytest.mark.slow
 def test_star_is_lambda_zero():
     data, _ = fit_data(200)
     star = LatentWassersteinStar.fit(data, LatentWassersteinConfig(lam=7.0, blur=(0.3,)))
@@ -161,7 +179,7 @@ def test_star_is_lambda_zero():
 
 def test_a_low_rank_map_is_the_full_one_on_the_axes_and_the_mean_move_off_them():
     data, _ = fit_data(300)
-    core = replace(CORE, blur=(0.3,), rounds=1, ridge=(0.01,))
+    core = replace(CORE, solver=AlternateSolver(rounds=1, ridge=(0.01,)), blur=(0.3,))
     full, low = (
         LatentWasserstein.fit(data, replace(core, shape=shape, rank=2)).map
         for shape in ("full", "low_rank")
@@ -173,6 +191,7 @@ def test_a_low_rank_map_is_the_full_one_on_the_axes_and_the_mean_move_off_them()
     torch.testing.assert_close(low(x).mean(dim=0), full(x).mean(dim=0), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["adam", "alternate"])
 def test_masked_layers_stay_where_they_are(solver):
     data, _ = fit_data(200)
@@ -182,7 +201,7 @@ def test_masked_layers_stay_where_they_are(solver):
         for part in (data.train, data.validation)
     ]
     data = replace(data, train=layered[0], validation=layered[1])
-    config = replace(CORE, solver=solver, blur=(0.3,), **QUICK[solver])
+    config = replace(CORE, solver=QUICK[solver], blur=(0.3,))
     masked, free = (
         LatentWasserstein.fit(data, replace(config, layers=layers)) for layers in ((1,), None)
     )
@@ -194,6 +213,7 @@ def test_masked_layers_stay_where_they_are(solver):
         LatentWasserstein.fit(data, replace(config, layers=(2,)))
 
 
+@pytest.mark.slow
 def test_layers_that_stay_do_not_enter_the_plan():
     data, _ = fit_data(200)
     space = Space("h", "W+", 2, 2)
@@ -204,7 +224,7 @@ def test_layers_that_stay_do_not_enter_the_plan():
                       part.attributes, space)
             for part in (data.train, data.validation)
         ]
-        config = replace(CORE, blur=(0.3,), rounds=2, layers=(0,))
+        config = replace(CORE, solver=AlternateSolver(rounds=2), blur=(0.3,), layers=(0,))
         return LatentWasserstein.fit(replace(data, train=parts[0], validation=parts[1]), config)
 
     # Whatever the second layer is, the first is moved in the same way.
@@ -222,11 +242,12 @@ def in_layers(data, columns, layers):
     return replace(data, train=parts[0], validation=parts[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["per_layer", "translation"])
 @pytest.mark.parametrize("solver", ["adam", "alternate"])
 def test_a_masked_fit_is_the_fit_of_codes_of_the_moved_layers_alone(solver, shape):
     data, _ = fit_data(200, dim=6)
-    config = replace(CORE, solver=solver, shape=shape, blur=(0.3,), **QUICK[solver])
+    config = replace(CORE, solver=QUICK[solver], shape=shape, blur=(0.3,))
     masked = LatentWasserstein.fit(
         in_layers(data, [0, 1, 2, 3, 4, 5], 3), replace(config, layers=(0, 2))
     ).map
@@ -247,11 +268,14 @@ def test_leaving_layers_out_is_setting_them_to_zero(layers):
     train, mask = problem.train, torch.zeros(3, 1)
     mask[list(layers or (0, 1, 2))] = 1
     x, y = ((w * mask).flatten(1) for w in (train.source, train.target))
-    torch.testing.assert_close(problem.whole(problem.points(train.source)), x, rtol=0, atol=0)
-    eps = (0.3 * problem.distance) ** 2
-    step = displacement(x, y, eps, train.a, train.b, own_match=False, tolerance=1e-3)
-    found = Pull(problem, 0.3, 3, torch.Generator().manual_seed(0))(train.source)
-    torch.testing.assert_close(found, step.delta, rtol=1e-4, atol=1e-4)
+    whole = problem.loss.whole(points(train.source, problem.loss.mask))
+    torch.testing.assert_close(whole, x, rtol=0, atol=0)
+    eps = (0.3 * problem.loss.distance) ** 2
+    step = displacement(x, y, eps, train.a, train.b, exclude_self_matches=True, tolerance=1e-3)
+    gradient = NegativeGradient(
+        problem.loss, train, 0.3, line=False, blocks=3, rng=torch.Generator().manual_seed(0)
+    )
+    torch.testing.assert_close(gradient(train.source), step.delta, rtol=1e-4, atol=1e-4)
 
 
 def test_attributes_that_never_vary_are_not_preserved():
@@ -260,7 +284,7 @@ def test_attributes_that_never_vary_are_not_preserved():
     y[:, 1] = 0
     data = replace(data, train=replace(data.train, y=y))
     off, on = (
-        prepare(data, LatentWassersteinConfig(keep_constant=keep), torch.Generator()).features
+        prepare(data, LatentWassersteinConfig(keep_constant=keep), torch.Generator()).loss.features
         for keep in (False, True)
     )
     assert off is None  # nothing else is left here
@@ -281,11 +305,13 @@ def along_the_line(editor, data):
 @pytest.mark.parametrize("shape", ["per_layer", "full"])
 def test_with_line_one_round_draws_codes_together_as_far_as_the_optimal_map(shape):
     data = narrowed()
-    config = replace(CORE, shape=shape, blur=(1.5,), rounds=1, ridge=(1e-6,))
+    plain = AlternateSolver(rounds=1, ridge=(1e-6,))
+    config = replace(CORE, solver=plain, shape=shape, blur=(1.5,))
     slope, truth = along_the_line(LatentWasserstein.fit(data, config), data)
     assert truth < -0.4
     assert slope > 0.6 * truth  # the plan's blur leaves most of the way to go
-    slope, _ = along_the_line(LatentWasserstein.fit(data, replace(config, line=True)), data)
+    config = replace(config, solver=replace(plain, line=True))
+    slope, _ = along_the_line(LatentWasserstein.fit(data, config), data)
     assert slope == pytest.approx(truth, abs=1e-3)
 
 
@@ -304,11 +330,14 @@ def narrowed(n=1500, dim=4):
     return FitData(train, draw(400, 1), LatentClassifier.fit(train, config, rng), "k", 0)
 
 
+@pytest.mark.slow
 def test_with_line_alternate_still_finds_the_closed_form_map():
     data, map = fit_data()
-    assert error(LatentWasserstein.fit(data, replace(CORE, line=True)), data, map) < 0.07
+    config = replace(CORE, solver=AlternateSolver(line=True))
+    assert error(LatentWasserstein.fit(data, config), data, map) < 0.07
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["none", "prose"])
 def test_back_is_the_mean_move_of_the_weighed_source_codes(weights):
     data, _ = fit_data(300)
@@ -334,7 +363,7 @@ def test_batches_are_balanced_and_a_short_last_one_is_dropped():
     data, _ = fit_data(50)
     sides = prepare(data, CORE, torch.Generator().manual_seed(0)).train
     more = sides._replace(target=sides.target[:20], b=torch.full((20,), 0.05))
-    batches = _batches(more, None, 0.6, 0)
+    batches = _batches(more, AdamSolver(imbalance=0.6), 0)
     sizes = [(len(b.source), len(b.target)) for b, _ in zip(batches, range(4), strict=False)]
     assert sizes == [(20, 20)] * 4  # 50 = 20 + 20 + 10, and 10 < .6 * 20
 
@@ -348,14 +377,18 @@ def test_batches_are_balanced_and_a_short_last_one_is_dropped():
         ({"group_by": ("l",)}, "group_by must be given exactly when"),
         ({"rank": 0}, "rank must be positive"),
         ({"layers": ()}, "layers must name a layer at least"),
-        ({"solver": "adam", "line": True}, "line must be left out with solver = 'adam'.*got True"),
-        ({"solver": "adam", "rounds": 3}, "rounds must be left out with solver = 'adam'.*got 3"),
-        ({"max_steps": 9}, "max_steps must be left out with solver = 'alternate'.*got 9"),
+        ({"solver": AdamSolver(), "shape": "low_rank"}, "shape must not be low_rank for adam"),
     ],
 )
 def test_bad_settings_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         LatentWassersteinConfig(**change)
+
+
+@pytest.mark.parametrize("ridge", [(), (0.1, -1.0)])
+def test_bad_ridges_are_named(ridge):
+    with pytest.raises(ValueError, match="ridge must hold a candidate and none that is negative"):
+        AlternateSolver(ridge=ridge)
 
 
 def test_unfit_data_is_named():

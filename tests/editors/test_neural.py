@@ -54,6 +54,7 @@ def quick():
     return LatentWassersteinNeural.fit(_data(source, target), config)
 
 
+@pytest.mark.slow
 def test_between_gaussians_the_quadratic_cost_gives_the_closed_form_map():
     mix = torch.tensor([[1.0, 0.6], [0.0, 0.8]])
     source = torch.randn(3000, 1, 2, generator=_rng(1))
@@ -70,6 +71,7 @@ def test_between_gaussians_the_quadratic_cost_gives_the_closed_form_map():
     assert unexplained < 0.05 < by_mean / target[:, 0].var(dim=0).sum()
 
 
+@pytest.mark.slow
 def test_a_cost_per_token_moves_the_free_token_only():
     """A source has one of two tokens filled (+1), a target both: only the free one may move."""
     def scenes(n, filled, seed):
@@ -87,6 +89,7 @@ def test_a_cost_per_token_moves_the_free_token_only():
     assert move[~free].abs().mean() < 0.1
 
 
+@pytest.mark.slow
 def test_noise_covers_several_answers():
     """One source point, three equally far targets: draws must reach all three."""
     angle = torch.tensor([0.0, 2.0944, 4.1888])
@@ -190,6 +193,7 @@ def test_best_is_the_candidate_of_highest_value_less_cost():
     assert torch.equal(transport.best(x, noises), torch.stack(moves)[pick, torch.arange(64)])
 
 
+@pytest.mark.slow
 def test_alpha_zero_is_the_identity_and_the_two_directions_are_two_maps(quick):
     w = torch.randn(5, 2, 3, generator=_rng(5))
     assert torch.equal(quick.edit(w, 0.0), w)
@@ -244,6 +248,7 @@ def test_a_fit_that_was_stopped_ends_in_the_same_weights(tmp_path):
         other.load(tmp_path / "state.safetensors")
 
 
+@pytest.mark.slow
 def test_the_preservation_term_prices_what_the_classifier_sees():
     """The classifier reads entry 0 as another attribute: with lam the edit leaves entry 0 alone."""
     source = torch.randn(1500, 1, 2, generator=_rng(1))

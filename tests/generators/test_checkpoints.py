@@ -41,6 +41,7 @@ def test_a_file_alone_gives_sizes_and_weights_back(shipped):
     assert not any(p.requires_grad for p in loaded.parameters())
 
 
+@pytest.mark.slow
 def test_the_loaded_generator_draws_the_same_images(shipped):
     generator, path = shipped
     w = torch.randn(2, TINY.layers, TINY.dim, generator=torch.Generator().manual_seed(1))

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 
 from lwedit.generators import Generator, GeneratorConfig
-from lwedit.generators.flow_fit import FlowFitConfig, FlowTrainer, guided
 from lwedit.generators.flow_mapping import CELLS, CellVelocity, FlowConfig, FlowMapping
+from training.digits.flow_fit import FlowFitConfig, FlowTrainer, guided
 
 DIM, WIDTH = 2 * CELLS, 32
 QUICK = FlowFitConfig(steps=300, batch=128, lr=3e-3, rise=20, ema_decay=0.98)
@@ -95,6 +95,7 @@ def test_a_constant_velocity_is_followed_for_one_unit_of_time():
     torch.testing.assert_close(moved.view(2, CELLS, 2)[1, 4], torch.tensor([0.5, -1.0]))
 
 
+@pytest.mark.slow
 def test_two_modes_are_found_with_their_shares_and_nothing_between():
     mapping, codes = make_mapping(), two_states()
     trainer = FlowTrainer(mapping, codes, QUICK, seed=0)

@@ -52,6 +52,7 @@ def test_images_are_those_of_the_equations(place, state, protocol):
     same_images(generator, state, codes())
 
 
+@pytest.mark.slow
 def test_a_file_of_64_px_with_eight_layers_of_mapping(place):
     state = made_state(widths=(12, 12, 8, 8, 4), dim=12, layers=8)
     w = codes(10, 12)
@@ -99,6 +100,7 @@ def test_without_noise_the_strength_is_zero(place, state):
     same_images(read(place, made_pickle(quiet)), quiet, codes())
 
 
+@pytest.mark.slow
 def test_without_a_mean_it_is_estimated(place, state):
     with_mean = read(place, made_pickle(state))
     with nvidia_modules():
@@ -111,6 +113,7 @@ def test_without_a_mean_it_is_estimated(place, state):
     assert not torch.equal(estimated, with_mean.w_mean)
 
 
+@pytest.mark.slow
 def test_a_clamp_that_does_not_act_is_left_out_and_one_that_acts_is_refused(place, state):
     layer = "synthesis.b16.conv1"
     wide = made_pickle(state, change={layer: {"conv_clamp": 256}})

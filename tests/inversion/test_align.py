@@ -139,6 +139,7 @@ def faces():
     return made
 
 
+@pytest.mark.slow
 def test_a_face_is_found_wherever_it_is_and_comes_out_in_its_place(finder, faces):
     for at in ((60, 40), (200, 150)):
         photo = Image.new("RGB", (560, 480), (90, 110, 130))
@@ -161,6 +162,7 @@ def test_of_two_faces_the_larger_is_taken(finder, faces):
     assert (finder.points(mirrored)[:, 0] > 350).all()
 
 
+@pytest.mark.slow
 def test_a_large_photo_gives_the_points_of_the_large_photo(finder, faces):
     photo = faces[0].resize((2400, 2400))
     assert (np.abs(finder.points(photo) / 2400 - finder.points(faces[0]) / 256) < 0.06).all()

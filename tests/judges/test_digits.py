@@ -9,11 +9,12 @@ from safetensors.torch import load_file, save_file
 from scipy.stats import fisher_exact
 
 from lwedit.data import MultiMnist, MultiMnistConfig, digits_for, make_multimnist
-from lwedit.data.distractors import add_distractors
 from lwedit.domains.digits import ASSETS
 from lwedit.judges import CLASSES, COUNT, DigitJudge, Head
-from lwedit.judges.train import answers, truth
+from lwedit.judges.digits import truth
 from lwedit.vocabulary import to_unit_range
+from training.digits.distractors import add_distractors
+from training.digits.judges import answers
 
 JUDGES = {"count": COUNT, "classes": CLASSES}
 
@@ -214,6 +215,7 @@ def shipped_judge(request):
     return name, DigitJudge.load(ASSETS / "judges" / f"{name}.safetensors", JUDGES[name])
 
 
+@pytest.mark.slow
 def test_shipped_judges_reach_their_bar(shipped_judge, held):
     name, judge = shipped_judge
     images, x = held
@@ -225,6 +227,7 @@ def test_shipped_judges_reach_their_bar(shipped_judge, held):
     assert right / 2500 >= {"count": 0.995, "classes": 0.97}[name]
 
 
+@pytest.mark.slow
 def test_a_distractor_does_not_change_the_count_that_the_shipped_judge_sees(held):
     images, _ = held
     some = MultiMnist(*(field[:800] for field in images))

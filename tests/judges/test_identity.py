@@ -155,6 +155,7 @@ def facenet(tmp_path_factory):
     return path, network
 
 
+@pytest.mark.slow
 def test_facenet_reads_enlarged_images_in_its_own_range(facenet, monkeypatch):
     path, network = facenet
     monkeypatch.setenv("LWEDIT_FACENET", str(path))

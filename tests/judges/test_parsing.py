@@ -22,6 +22,7 @@ def test_intersection_over_union_of_counted_pixels():
     assert math.isnan(overlap[3])
 
 
+@pytest.mark.slow
 def test_a_parser_learns_which_colour_is_which():
     torch.manual_seed(0)
     parser = Parser(("dark", "light"), width=4, levels=2).train()

@@ -41,6 +41,7 @@ def test_masks_move_with_their_images():
     assert (moved - regions[:, None]).abs().max() > 0
 
 
+@pytest.mark.slow
 def test_what_is_trained_is_measured_as_shipped_and_not_trained_again(tmp_path, monkeypatch):
     monkeypatch.setattr(judges, "_BATCH", 4)
     monkeypatch.setattr(judges, "_ASIDE", 20)
@@ -63,6 +64,7 @@ def test_what_is_trained_is_measured_as_shipped_and_not_trained_again(tmp_path, 
 # --- the generator ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_stops_at_its_limit_and_goes_on(tmp_path):
     train.main(["--out", str(tmp_path), "--images", "8", *SMALL])
     state = json.loads((tmp_path / "state.json").read_text())

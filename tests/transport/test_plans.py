@@ -103,21 +103,29 @@ def test_massless_points_change_nothing():
 
 
 @pytest.mark.parametrize("dim", [4, 64])
-def test_without_own_match_equal_distributions_do_not_shrink(dim):
+def test_without_self_matches_equal_distributions_do_not_shrink(dim):
     g = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, 400, dim, generator=g)
     a = torch.full((400,), 1 / 400)
     eps = 0.04 * 2 * dim  # blur is a fifth of the median distance
 
-    def stretch(own_match):  # slope of the moves along the codes
-        delta = displacement(x, y, eps, a, a, own_match=own_match).delta
+    def stretch(excluded):  # slope of the moves along the codes
+        delta = displacement(x, y, eps, a, a, exclude_self_matches=excluded).delta
         return float((delta * (x - x.mean(dim=0))).sum() / (x - x.mean(dim=0)).square().sum())
 
-    assert abs(stretch(False)) < 0.06
+    assert abs(stretch(True)) < 0.06
     if dim == 64:
-        assert stretch(True) < -0.2
-    losses = [divergence(c * x, y, eps, a, a, own_match=False) for c in (0.8, 1.0, 1.2)]
+        assert stretch(False) < -0.2
+    losses = [divergence(c * x, y, eps, a, a, exclude_self_matches=True) for c in (0.8, 1.0, 1.2)]
     assert min(losses) == losses[1]
+
+
+def test_far_from_the_origin_float32_keeps_its_digits():
+    x, y, a, b = clouds(dtype=torch.float32)
+    near, far = (displacement(x + c, y + c, 1.0, a, b).delta for c in (0.0, 2000.0))
+    torch.testing.assert_close(far, near, rtol=0, atol=2e-3)
+    near, far = (divergence(x + c, y + c, 1.0, a, b) for c in (0.0, 2000.0))
+    assert far == pytest.approx(near, abs=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -131,4 +139,4 @@ def test_without_own_match_equal_distributions_do_not_shrink(dim):
 def test_bad_input_is_named(eps, a, message):
     points, a = torch.eye(2), torch.tensor(a)
     with pytest.raises(ValueError, match=message):
-        displacement(points, points, eps, a, torch.full((2,), 0.5), own_match=False)
+        displacement(points, points, eps, a, torch.full((2,), 0.5), exclude_self_matches=True)

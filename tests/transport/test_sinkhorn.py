@@ -23,6 +23,7 @@ def masses(n, seed=1):
     return a / a.sum()
 
 
+@pytest.mark.slow
 def test_small_blur_is_half_the_exact_squared_distance():
     x, y = clouds()
     a, b = masses(200), masses(200, 2)
@@ -101,3 +102,9 @@ def test_blur_follows_the_scale_of_the_codes():
     assert small == pytest.approx(0.2 * median_distance(x, y, rng()))
     with pytest.raises(ValueError, match="must differ"):
         blur_from_fraction(0.2, torch.ones(4, 2), torch.ones(4, 2), rng())
+
+
+def test_the_unit_of_blur_is_the_median_distance():
+    """Of three codes that are near and one that is far the mean would say little."""
+    y = torch.tensor([[1.0], [1.0], [2.0], [900.0]])
+    assert median_distance(torch.zeros(1, 1), y, rng()) == 1.0  # of an even number the lower

@@ -32,9 +32,9 @@ from lwedit.data.avatars import (
 )
 from lwedit.judges.faces import FaceJudge
 from lwedit.judges.parsing import Parser, intersection_over_union
-from lwedit.judges.train_faces import calibrate
 from lwedit.memory import keep_freed_memory
 from lwedit.vocabulary import to_unit_range
+from training.faces.judges import calibrate
 
 HALVES = ("labelling", "scoring")
 _BATCH = 64
@@ -174,7 +174,7 @@ def perturb(
     return x + strength * torch.randn(x.shape, generator=rng), masks
 
 
-def measure_judge(path: Path, n: int) -> dict[str, float | dict[str, float]]:
+def measure_judge(path: Path, n: int) -> dict[str, int | float | dict[str, float]]:
     """Accuracy of every attribute on n portraits drawn anew, as the shipped file reads them."""
     x, y = _labelled(draw_factors(n, np.random.default_rng(_HELD_OUT)))
     right = (FaceJudge.load(path).logits(x) > 0) == (y > 0.5)
@@ -183,7 +183,7 @@ def measure_judge(path: Path, n: int) -> dict[str, float | dict[str, float]]:
             "accuracy": accuracy}
 
 
-def measure_parser(path: Path, n: int) -> dict[str, float | dict[str, float]]:
+def measure_parser(path: Path, n: int) -> dict[str, int | float | dict[str, float]]:
     """Intersection over union of every region on n portraits drawn anew."""
     x, masks = _masked(draw_factors(n, np.random.default_rng(_HELD_OUT)))
     overlap = intersection_over_union(Parser.load(path).parse(x), masks, len(REGIONS))

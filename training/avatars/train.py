@@ -24,10 +24,10 @@ from torch import Tensor
 
 from lwedit.data.avatars import make_avatars
 from lwedit.generators import GeneratorConfig
-from lwedit.generators.resume import load_checkpoint, save_checkpoint
-from lwedit.generators.training import GanLosses, GanTrainer, TrainingConfig
 from lwedit.memory import keep_freed_memory
 from lwedit.vocabulary import from_unit_range, to_unit_range
+from training.gan.checkpoints import load_checkpoint, save_checkpoint
+from training.gan.trainer import GanLosses, GanTrainer, TrainingConfig
 
 _LOG_EVERY = 1000  # images
 _PIECE = 1000  # portraits that a process draws at a time

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from torch import nn
 
 from lwedit.domains.ffhq.files import ENCODER, GENERATOR, SOURCES, default_folder
 from lwedit.generators.checkpoints import generator_metadata
@@ -56,7 +57,9 @@ def convert(checkpoint: Path, folder: Path | None = None) -> Conversion:
     source = {"source": checkpoint.name, "source_sha256": digest}
     try:
         generator = foreign_generator(held)
-        made = {GENERATOR: (generator, generator_metadata(generator.config))}
+        made: dict[str, tuple[nn.Module, dict[str, str]]] = {
+            GENERATOR: (generator, generator_metadata(generator.config))
+        }
         if held.encoder:
             mean = generator.w_mean if held.latent_avg is None else held.latent_avg
             encoder = from_published(held.encoder, mean, held.options)

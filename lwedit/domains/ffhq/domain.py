@@ -133,7 +133,7 @@ class FfhqDomain(Identified):
         return tuple(name for name, r in zip(self.attributes, rare, strict=True) if r >= _RAREST)
 
     def latents(
-        self, part: Part, *, progress: bool = False, most: int | None = None
+        self, part: Part, *, progress: bool = False, most: int | None = None  # noqa: ARG002
     ) -> LatentSet:
         """Codes of photos and CelebA's labels.
 

@@ -8,13 +8,21 @@ import pytest
 import torch
 
 from baselines import METHODS
-from benchmark.ablate.bench import Verdicts
 from benchmark.ablate.layers import groups_of, layer_roles
 from benchmark.ablate.measure import _gains, equal_strength, measure
 from benchmark.ablate.page import winner
 from benchmark.ablate.variants import BASES, FLOORS, PRESETS, Variant, variants_of
+from benchmark.methods import affine_config
+from benchmark.presets import settings_of
+from benchmark.runs import Key, Trial, Verdicts
 from lwedit.classifier import LatentClassifier
-from lwedit.editors import AffineMap, FitData, LatentWassersteinConfig
+from lwedit.editors import (
+    AdamSolver,
+    AffineMap,
+    AlternateSolver,
+    FitData,
+    LatentWassersteinConfig,
+)
 from lwedit.latents import LatentSet, Space
 from lwedit.metrics.collapse import Collapse
 
@@ -22,7 +30,8 @@ SPACE = Space("h", "Z", 1, 1)
 
 
 def test_variants_change_settings_that_exist():
-    known = {field.name for field in fields(LatentWassersteinConfig)}
+    known = {field.name for kind in (LatentWassersteinConfig, AdamSolver, AlternateSolver)
+             for field in fields(kind)}
     for domain in ("digits", "faces"):
         for name, variant in variants_of(domain).items():
             assert set(variant.changes) <= known, name
@@ -30,7 +39,7 @@ def test_variants_change_settings_that_exist():
             settings = {**BASES[domain], **variant.changes}
             if "weights" in variant.changes:
                 settings["group_by"] = ("l",)
-            LatentWassersteinConfig(**settings)
+            affine_config(settings)
             if variant.method == "lw" and variant.what != "base":
                 assert any(BASES[domain].get(k, "") != v for k, v in variant.changes.items()), name
     assert "layer 0 only" not in variants_of("faces")
@@ -60,9 +69,9 @@ def test_gains_are_paired_by_image():
 
 
 class Layered:
-    """Layer 0 is drawn; the latent classifier reads layer 1."""
+    """A run whose layer 0 is drawn; the latent classifier reads layer 1."""
 
-    name, edits, kept = "faces", ("k",), "nothing else"
+    config = SimpleNamespace(domain="faces")
     domain = SimpleNamespace(weights={"generator": "g"})
 
     def __init__(self):
@@ -76,20 +85,31 @@ class Layered:
             classifier.net[0].bias.fill_(-0.5)
         self.made = FitData(latents, latents, classifier, "k", 0)
 
-    def data(self, edit, seed):
-        return self.made
+    def key(self, method, edit, seed):
+        return Key(method, "k", "add", seed)
 
-    def codes(self, edit):
+    def trial(self, key):
         pair = self.made.train.pair("k")
-        return pair.source, pair.target
 
-    def judge(self, edit, w, w_edit):
-        return Verdicts((w_edit[:, 0, 0] > 0.5).float(), torch.ones(len(w)))
+        def sees(w):
+            return w[:, 0, 0] > 0.5
+
+        def judge(w, w_edit):
+            return Verdicts(sees(w_edit).float(), torch.ones(len(w)))
+
+        return Trial(self.made, pair.source, pair.target, pair.source, judge, sees)
+
+
+def test_the_base_of_a_domain_is_the_benchmarks_own_settings():
+    for domain, base in BASES.items():
+        own = settings_of(domain)["lw"]
+        assert {name: base[name] for name in own} == own | {"lam": 0.0}
 
 
 def test_a_stopped_ablation_goes_on_where_it_was(tmp_path, monkeypatch):
     preset = replace(PRESETS["smoke"], seeds=(0, 1), resamples=5)
     variants = {name: Variant("floor", name, {}) for name in FLOORS[:1]}
+    monkeypatch.setattr("benchmark.ablate.measure.EDITS", {"faces": ("k",)})
     monkeypatch.setattr("benchmark.ablate.measure.collapse", lambda w, y: Collapse(1.0, 1.0))
     first = measure(Layered(), variants, preset, tmp_path)
     assert len(list(tmp_path.iterdir())) == 1  # floors have one draw

@@ -11,16 +11,18 @@ TOY = Path(__file__).resolve().parents[3] / "lwedit" / "domains" / "toy.py"
 @pytest.fixture(scope="session")
 def config():
     from baselines import METHODS
-    from benchmark.attributes.methods import FLOORS
-    from benchmark.attributes.settings import AttributeConfig
+    from benchmark.methods import FLOORS
+    from benchmark.presets import AttributeConfig, settings_of
 
     learned = tuple(name for name, kind in METHODS.items()
                     if name not in FLOORS and not kind.needs_generator)
     return AttributeConfig(
         domain="toy", methods=(*learned, "true"), attributes=("disc", "bar"), seeds=(0,),
         train_codes=1500, editor_codes=900, test_images=60, calibration=40, alphas=4,
-        classifier_hidden=(32,), lw_rounds=2, bootstrap=60, pictured=2,
+        bootstrap=60, pictured=2,
         own_method=f"{TOY}:TrueEdit",
+        settings=settings_of("toy", classifier={"hidden": (32,)}, lw={"rounds": 2},
+                             lw_star={"rounds": 2}),
     )
 
 
@@ -32,7 +34,7 @@ def small(config):
 
 
 def perform_all(run, stages=("encode", "classify", "fit", "edit", "score")):
-    from benchmark.attributes.stages import perform, tasks_of
+    from benchmark.stages import perform, tasks_of
     from benchmark.workers import do_all
 
     for stage in stages:
@@ -47,9 +49,9 @@ def finish():
 @pytest.fixture(scope="session")
 def finished(config, tmp_path_factory, quick):
     """The run, with its report."""
-    from benchmark.attributes.report import write_report
-    from benchmark.attributes.runs import Run
+    from benchmark.attributes import AttributeRun as Run
     from benchmark.folder import open_run
+    from benchmark.report import write_report
 
     run = Run(config, tmp_path_factory.mktemp("toy"))
     open_run(config, run.domain.weights, run.out, create=True)
@@ -61,7 +63,7 @@ def finished(config, tmp_path_factory, quick):
 
 @pytest.fixture(scope="session")
 def finished_small(small, tmp_path_factory):
-    from benchmark.attributes.runs import Run
+    from benchmark.attributes import AttributeRun as Run
 
     run = Run(small, tmp_path_factory.mktemp("small"))
     perform_all(run)

@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from benchmark.attributes.collect import collect
-from benchmark.attributes.rows import write_results
-from benchmark.attributes.runs import Run
-from benchmark.attributes.stages import perform, tasks_of
+from benchmark.attributes import AttributeRun as Run
+from benchmark.collect import collect
+from benchmark.rows import write_results
+from benchmark.stages import perform, tasks_of
 from benchmark.workers import do_all
 
 distributed = pytest.importorskip("distributed")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmark.attributes.collect import Measured
-from benchmark.attributes.compare import (
+from benchmark.collect import Measured
+from benchmark.compare import (
     Edit,
     Sampled,
     difference,
@@ -12,7 +12,7 @@ from benchmark.attributes.compare import (
     mean_over,
     resample,
 )
-from benchmark.attributes.runs import Key
+from benchmark.runs import Key
 
 EDIT = Edit("smile", "add")
 
@@ -79,6 +79,7 @@ def test_a_seed_that_falls_short_means_not_reached():
     assert mean_over([found["lw", EDIT, "90", "preservation"]]) is None
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     hits = 0
     for seed in range(120):

@@ -13,18 +13,19 @@ from pretended import DEVICE, Pretended, Pretending
 
 from baselines import METHODS
 from benchmark import run as command
-from benchmark.attributes.measure import measure_cell, measure_source
-from benchmark.attributes.methods import fit_editor
-from benchmark.attributes.settings import AttributeConfig
-from benchmark.attributes.sources import edit_set
-from benchmark.attributes.strengths import Strengths
 from benchmark.devices import check_device, move_domain
+from benchmark.grid import measure_cell, measure_source
+from benchmark.methods import REGISTRY, fit_editor
+from benchmark.presets import AttributeConfig, settings_of
+from benchmark.sources import edit_set
+from benchmark.strengths import Strengths
 from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.domains import ToyDomain
 from lwedit.editors import FitData
 
-CONFIG = AttributeConfig(domain="toy", test_images=12, calibration=8, real_images=20, lw_rounds=2,
-                         pictured=1, batch=5)
+CONFIG = AttributeConfig(domain="toy", test_images=12, calibration=8, real_images=20, pictured=1,
+                         batch=5,
+                         settings=settings_of("toy", lw={"rounds": 2}, lw_star={"rounds": 2}))
 STRENGTHS = Strengths(0.8, True, (0.8, 1.6), (True, True))
 
 
@@ -57,7 +58,7 @@ def cell(method, device):
     classifier = LatentClassifier.fit(train, settings, torch.Generator().manual_seed(0))
     data = FitData(train.subset(torch.arange(240)), train.subset(torch.arange(240, 300)),
                    classifier, "disc", 0)
-    editor = fit_editor(METHODS[method], data, CONFIG)
+    editor = fit_editor(REGISTRY[method], data, CONFIG.settings.get(method))
     edit = edit_set(held, "disc", "add", CONFIG)
     source = measure_source(domain, edit, CONFIG)
     found = measure_cell(editor.to(device), classifier, domain, edit, source, STRENGTHS, CONFIG,
@@ -65,6 +66,7 @@ def cell(method, device):
     return editor, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method", [name for name, kind in METHODS.items() if not kind.needs_generator]
 )
@@ -77,9 +79,9 @@ def test_every_stage_keeps_to_its_device_and_gives_the_same_numbers(
         editor, found = cell(method, DEVICE)
         assert all(isinstance(part, Pretended) for part in editor.state().values())
         editor.save(tmp_path)
-    for name, values in vars(expected).items():
-        assert type(getattr(found, name)) is type(values)
-        torch.testing.assert_close(torch.from_numpy(getattr(found, name)), torch.from_numpy(values))
+    for name, values in expected.items():
+        assert type(found[name]) is type(values)
+        torch.testing.assert_close(torch.from_numpy(found[name]), torch.from_numpy(values))
     loaded = METHODS[method].load(tmp_path, editor.space)
     assert not any(isinstance(part, Pretended) for part in loaded.state().values())
 

@@ -1,11 +1,10 @@
 """Truths of published attribute results: copies, README's text, both agree in this repository."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from benchmark.attributes.publish import publish_attributes, readme_text
+from benchmark.publish import publish
 
 ROOT = Path(__file__).resolve().parents[3]
 PUBLISHED = ROOT / "results" / "faces"
@@ -15,23 +14,24 @@ def between(path):
     return path.read_text().partition("<!-- faces -->\n")[2].partition("\n<!-- /faces -->")[0]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_copied_and_readme_says_the_same(finished, tmp_path):
     (tmp_path / "README.md").write_text("# a\n\n<!-- faces -->\nold\n<!-- /faces -->\n\nend\n")
-    faces = SimpleNamespace(out=finished.out, domain=SimpleNamespace(name="faces"))
     for _ in range(2):
-        publish_attributes(faces, tmp_path)
+        publish(finished.out, tmp_path, "attributes", "faces")
     folder = tmp_path / "results" / "faces"
     for name in ("results.csv", "summary.csv", "report.md", "tables/equal_change.csv",
                  "figures/fig4.pdf", "figures/fig5.png"):
         assert (folder / name).read_bytes() == (finished.out / name).read_bytes()
+    assert not list(folder.rglob("*.npz"))
     text = between(tmp_path / "README.md")
-    assert text == readme_text(folder)
+    assert text == (folder / "readme.md").read_text()
     assert text.splitlines()[0].startswith("| method | edits reached")
     assert (tmp_path / "README.md").read_text().endswith("<!-- /faces -->\n\nend\n")
 
 
 def test_a_toy_run_leaves_readme_alone(finished, tmp_path):
-    publish_attributes(finished, tmp_path)
+    publish(finished.out, tmp_path, "attributes", "toy")
     assert (tmp_path / "results" / "toy" / "results.csv").exists()
     assert not (tmp_path / "README.md").exists()
 
@@ -42,6 +42,6 @@ def test_readme_has_a_place_for_faces():
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="no faces results in this checkout")
 def test_readme_shows_what_is_published():
-    assert between(ROOT / "README.md") == readme_text(PUBLISHED)
+    assert between(ROOT / "README.md") == (PUBLISHED / "readme.md").read_text()
     large = [path for path in PUBLISHED.rglob("*") if path.stat().st_size > 10_000_000]
     assert not large

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmark.attributes.report import write_report, write_tables
-from benchmark.attributes.results import read_results, summaries
-from benchmark.attributes.runs import Run
-from benchmark.attributes.tables import _likes
+from benchmark.attributes import AttributeRun as Run
+from benchmark.figures import attribute_curves
+from benchmark.report import write_report, write_tables
+from benchmark.results import read_results, summaries
+from benchmark.tables.attributes import _likes
 
 
 @pytest.fixture
@@ -26,8 +27,10 @@ def numbers(finished, tmp_path):
     return Run(finished.config, out)
 
 
+@pytest.mark.slow
 def test_tables_and_curves_are_made_from_results_csv_alone(numbers, finished):
     write_tables(numbers)
+    attribute_curves(numbers)
     made = [path.relative_to(numbers.out) for folder in ("tables", "figures")
             for path in (numbers.out / folder).iterdir()]
     assert {"fig4.png", "fig4.pdf", "rescoring.png", "equal_change.tex"} <= {p.name for p in made}
@@ -123,7 +126,7 @@ def test_the_table_of_metrics_says_range_best_and_sample(finished):
 def test_lw_and_lt_without_preservation_are_compared_in_words():
     told = {"preservation_like": (0.01, 0.005, 0.02), "identity_like": (-0.03, -0.04, 0.0)}
     facts = SimpleNamespace(methods=("lw_star", "lt_star"), at=lambda _, level, name: told[name],
-                            count=lambda method, level, name: 7)
+                            edits_of=lambda method, level, name: 7)
     assert _likes(facts) == (
         "LW(*) − LT(*): preserved +0.010 [+0.005, +0.020], identity -0.030 [-0.040, +0.000], "
         "over the 7 edits that both reach. "

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from baselines import METHODS
-from benchmark.attributes.collect import collect
-from benchmark.attributes.measure import measure_cell
-from benchmark.attributes.settings import DIRECTIONS
-from benchmark.attributes.strengths import Strengths
+from benchmark.collect import collect
+from benchmark.grid import measure_cell
+from benchmark.presets import DIRECTIONS
+from benchmark.strengths import Strengths
 from lwedit.domains.toy import TrueEdit
 
 USABLE = [name for name, kind in METHODS.items() if not kind.needs_generator]
@@ -138,7 +138,7 @@ def test_the_report_names_what_was_not_reached_and_how_good_the_judges_are(finis
     assert "Scoring judge: accuracy 1.000" in text
     assert "latent classifier, worst seed: accuracy 0." in text
     facts = json.loads((finished.out / "facts.json").read_text())
-    assert abs(facts["identity_of_strangers"]["formula"]) < 0.2
+    assert abs(facts["identity_of_impostors"]["formula"]) < 0.2
 
 
 def test_lw_without_preservation_is_compared_with_lt_without_it(finished):

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 
 from baselines import METHODS
-from benchmark.attributes.grids import enlarge
-from benchmark.attributes.sheet import Sheet, number, save_sheet
-from benchmark.attributes.style import label_of, look_of
+from benchmark.figures.grids import enlarge
+from benchmark.methods import REGISTRY, look_of
 from benchmark.paper import TABLE_1, TABLE_1_HERE
+from benchmark.tables.sheet import Sheet, number, read_sheets, save_sheets
 
 ROWS = (("1→2 | x", "90 %"), ("−y", "**0.5**"))
 SHEET = Sheet("t", "A title", ("edit", "a_b & c"), ROWS, "Note.")
 
 
 def test_a_table_in_three_forms_holds_the_same_cells(tmp_path):
-    save_sheet(SHEET, tmp_path)
+    save_sheets([SHEET], tmp_path)
+    assert read_sheets(tmp_path) == [SHEET]
     held = list(csv.reader(io.StringIO((tmp_path / "t.csv").read_text())))
     assert held == [list(SHEET.columns), *map(list, SHEET.rows)]
     lines = (tmp_path / "t.md").read_text().splitlines()
@@ -38,9 +39,10 @@ def test_what_was_not_reached_says_so():
 
 
 def test_every_method_looks_like_itself_alone():
-    looks = [look_of(method) for method in METHODS]
+    looks = [(look.colour, look.line, look.marker) for look in REGISTRY.values()]
     assert len(set(looks)) == len(looks)
-    assert all(label_of(method) for method in METHODS)
+    assert len({look.label for look in REGISTRY.values()}) == len(looks)
+    assert set(METHODS) <= set(REGISTRY)
 
 
 def test_learned_methods_can_be_told_apart_without_colour():

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from benchmark.attributes.settings import AttributeConfig
-from benchmark.attributes.strengths import choose_strengths, find_d
+from benchmark.presets import AttributeConfig
+from benchmark.strengths import choose_strengths, find_d
 
 CONFIG = AttributeConfig(domain="toy")
 

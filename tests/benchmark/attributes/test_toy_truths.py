@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.attributes.measure import Partner, measure_cell, measure_source
-from benchmark.attributes.seeing import of_halves
-from benchmark.attributes.settings import AttributeConfig
-from benchmark.attributes.sources import edit_set
-from benchmark.attributes.strengths import Strengths
+from benchmark.grid import Partner, measure_cell, measure_source
+from benchmark.likeness import of_halves
+from benchmark.presets import AttributeConfig
+from benchmark.sources import edit_set
+from benchmark.strengths import Strengths
 from lwedit.classifier import LatentClassifier
 from lwedit.domains import ToyDomain
 from lwedit.domains.toy import ATTRIBUTES, LOST, THRESHOLDS, TrueEdit, mixing

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from baselines import METHODS
+from benchmark.command import trial_run
+from benchmark.digits import of_count
 from benchmark.transport.exactness import gradient_error, value_error
+from benchmark.transport.in_distribution import SHARES, leaves_at, placements
 from benchmark.transport.isolated import measured
-from benchmark.transport.soundness import SHARES, attributes_soundness, leaves_at
-from benchmark.transport.sources import classifier_of, gaussian_data, of_count
-from lwedit.domains import ToyDomain
+from benchmark.transport.sources import gaussian_data
 from lwedit.editors import AffineMap
 from lwedit.latents import LatentSet, Space
 from lwedit.metrics.codes import target_spread
@@ -62,10 +63,15 @@ def test_counts_are_those_of_the_labels():
     assert of_count(latents, 1, 3).tolist() == [True, False, True, False]
 
 
-def test_the_latent_classifier_knows_rare_attributes():
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return trial_run("toy", tmp_path_factory.mktemp("toy"), (0,), 500)
+
+
+@pytest.mark.slow
+def test_the_latent_classifier_knows_rare_attributes(toy):
     """One code in five has a bar: a classifier that has not learnt long says no to all of them."""
-    domain = ToyDomain()
-    heldout, classifier = domain.latents("heldout"), classifier_of(domain.latents("train"))
+    heldout, classifier, domain = toy.heldout, toy.classifier(0), toy.domain
     says = classifier(heldout.w) > 0
     found = {
         name: float(says[heldout.labels(name) == 1, heldout.column(name)].float().mean())
@@ -99,18 +105,20 @@ def test_an_edit_linear_in_alpha_leaves_the_target_as_the_formula_says(alpha):
     assert found.distance >= 1 + (bound - 1) / 2
 
 
+@pytest.mark.slow
 def test_an_edit_leaves_the_data_at_a_multiple_of_d():
     x, y, editor = shifted(1.0, dim=5)
     end = leaves_at(editor, x, y, 0.8)
-    assert collapse(editor.edit(x, 0.8 * (end - 0.1)), y).sound
-    assert not collapse(editor.edit(x, 0.8 * end), y).sound
+    assert collapse(editor.edit(x, 0.8 * (end - 0.1)), y).in_distribution
+    assert not collapse(editor.edit(x, 0.8 * end), y).in_distribution
     assert leaves_at(editor, x, y, 0.25) is None  # 4 d = 1 is the target itself
     assert leaves_at(editor, x, y, 5.0) == 1.0
 
 
-def test_both_meanings_of_d_stand_side_by_side():
+@pytest.mark.slow
+def test_both_meanings_of_d_stand_side_by_side(toy):
     """By formula half of the discs change by about .4 of the move; nine in ten need all of it."""
-    rows = attributes_soundness(ToyDomain(), ("disc",))
+    rows = placements(toy, ("disc",))
     assert [row.by for row in rows[:7]] == [""] + ["judge"] * 3 + ["latent"] * 3
     assert [row.times for row in rows[:7]] == [0.0, 1.0, 1.5, 2.0, 1.0, 1.5, 2.0]
     assert all(row.reached and row.alpha == pytest.approx(row.times * d)
@@ -120,4 +128,4 @@ def test_both_meanings_of_d_stand_side_by_side():
     # f < 0 of a standard Gaussian moves by 2 phi(0) / Phi(0): the median at .674, a tenth at 1.645.
     assert judge == pytest.approx(0.674 / 1.596, abs=0.12)
     assert latent == pytest.approx(1.645 / 1.596, abs=0.12)
-    assert all(row.found.sound for row in rows if row.by == "judge")
+    assert all(row.found.in_distribution for row in rows if row.by == "judge")

@@ -18,10 +18,10 @@ def fit(loss, seconds, reached, stopped):
 def report(adam):
     return {
         "exactness": {"value": 0.004, "gradient": 0.02, "map": 0.03, "bits": True},
-        "duels": [{"task": "1→2", "dim": 7, "alternate": fit(2.0, 10.0, 10.0, True),
+        "solvers": [{"task": "1→2", "dim": 7, "alternate": fit(2.0, 10.0, 10.0, True),
                    "alternate_gigabytes": 3.0, "adam": [adam], "adam_gigabytes": [2.0]}],
-        "growth": [], "machines": {"duels": MACHINE}, "settings": SETTINGS,
-        "soundness": [
+        "growth": [], "machines": {"solvers": MACHINE}, "settings": SETTINGS,
+        "in_distribution": [
             {"domain": "toy", "edit": edit, "lam": 0.0, "by": by, "times": times, "alpha": alpha,
              "reached": True, "flipped": 0.9, "leaves": leaves, "spread": spread,
              "distance": distance}
@@ -68,7 +68,7 @@ def test_the_ratio_counts_seconds_to_the_same_loss(adam, met, shown):
 
 def test_every_run_of_adam_has_a_ratio_of_its_own():
     made = report(fit(2.5, 50.0, None, True))
-    made["duels"][0] |= {"adam": [fit(2.5, 250.0, None, False), fit(1.9, 60.0, 60.0, True)],
+    made["solvers"][0] |= {"adam": [fit(2.5, 250.0, None, False), fit(1.9, 60.0, 60.0, True)],
                          "adam_gigabytes": [2.0, 2.0]}
     made["settings"] = SETTINGS | {"runs": [[None, True], [512, False]]}
     rows = bars_of(made)
@@ -86,8 +86,8 @@ def test_held_out_loss_is_compared_with_the_first_run_of_adam():
 def test_an_edit_of_other_settings_has_bars_of_its_own():
     made = report(fit(2.5, 50.0, None, True))
     other = [row | {"method": "lw_layer0", "distance": row["distance"] + 0.02}
-             for row in made["soundness"]]
-    rows = bars_of(made | {"soundness": made["soundness"] + other})
+             for row in made["in_distribution"]]
+    rows = bars_of(made | {"in_distribution": made["in_distribution"] + other})
     assert verdict(rows, "toy, largest distance to real target codes in [d, 2d], d: half") == (
         True, "1.05")
     assert verdict(rows, "toy, LW, layer 0 only, largest distance to real target codes in [d, 2d], "
@@ -111,7 +111,7 @@ def test_a_piece_measured_again_takes_the_place_of_the_old_one():
 
 
 def test_a_report_with_parts_missing_is_still_a_page():
-    empty = {"exactness": {}, "duels": [], "growth": [], "soundness": []}
+    empty = {"exactness": {}, "solvers": [], "growth": [], "in_distribution": []}
     text = to_markdown(empty | {"machines": {}, "settings": SETTINGS})
     assert text.startswith("# Transport")
     assert "| 1→2 | alternate | 5 × 6 | 2 |" in to_markdown(report(fit(2.5, 50.0, None, True)))
@@ -119,7 +119,7 @@ def test_a_report_with_parts_missing_is_still_a_page():
 
 def test_every_part_names_the_machine_it_was_measured_on():
     seen = report(fit(2.5, 50.0, None, True))
-    seen["machines"]["soundness"] = MACHINE | {"cpu": "another", "load_before": 2.0}
+    seen["machines"]["in_distribution"] = MACHINE | {"cpu": "another", "load_before": 2.0}
     text = to_markdown(seen)
-    assert "| duels | 2 | c | 2 | 2 | 1.0 | 1.0 |" in text
-    assert "| soundness | 2 | another | 2 | 2 | 2.0 | 1.0 |" in text
+    assert "| solvers | 2 | c | 2 | 2 | 1.0 | 1.0 |" in text
+    assert "| in_distribution | 2 | another | 2 | 2 | 2.0 | 1.0 |" in text

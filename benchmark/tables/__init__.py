@@ -1,0 +1,1 @@
+"""Tables of a run, made from its rows and from nothing else."""
