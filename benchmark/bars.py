@@ -2,20 +2,15 @@
 
 Reads nothing but files that other commands wrote (`benchmark/run.py --publish`,
 `benchmark/generator.py`, `benchmark/speed.py`, `lwedit.judges`) and writes
-`results/bars.md` and the same table into README.md. A bar that is missed stands there as missed.
+`results/bars.md`. A bar that is missed stands there as missed.
 """
 
 import argparse
 import csv
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmark.publish import replace_between
 
 __all__ = ["Bar", "bars", "main", "to_markdown"]
 
@@ -158,7 +153,6 @@ def main(arguments: list[str] | None = None) -> None:
     text = to_markdown(list(bars(root)))
     (root / "results").mkdir(exist_ok=True)
     (root / "results" / "bars.md").write_text(text)
-    replace_between(root / "README.md", "bars", text.strip())
     print(text)
 
 

@@ -35,7 +35,8 @@ def bootstrap_mean(
         rng: Source of the samples.
 
     Returns:
-        The ratio on all images and its interval; NaN where nothing is counted.
+        The ratio on all images and its interval; NaN where nothing is counted, the interval also
+        where nothing is in any sample.
     """
     values = np.where(counted > 0, values * counted, 0.0)
     rows = np.stack([values.sum(axis=1), counted.sum(axis=1)], axis=1)
@@ -45,5 +46,6 @@ def bootstrap_mean(
     sums = rows[picks].sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = sums[:, 0] / sums[:, 1]
-    low, high = np.nanpercentile(ratios, [2.5, 97.5])
+    known = ratios[np.isfinite(ratios)]
+    low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
     return Interval(float(rows[:, 0].sum() / rows[:, 1].sum()), float(low), float(high))

@@ -99,7 +99,7 @@ def _transformer(_: FitData, **settings: Any) -> others.LatentTransformerConfig:
 _DIGITS = ("digits",)
 _LT, _LW = others.LatentTransformer, LatentWasserstein
 REGISTRY: dict[str, Method] = {
-    "none": Method(METHODS["none"], "no edit", "#999999", ":", "x", floor="floor"),
+    "none": Method(METHODS["none"], "no edit", "#555555", ":", "x", floor="floor"),
     "random": Method(METHODS["random"], "random direction", "#999999", "--", "+", floor="floor"),
     "centroids": Method(METHODS["centroids"], "class centroids", "#56B4E9", (0, (1, 1)), "v",
                         floor="floor"),

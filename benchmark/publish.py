@@ -1,12 +1,15 @@
 """Results that stand in the repository: copies of a run's tables and pictures, and README's blocks.
 
-Nothing is retyped: what stands between the two markers in README.md is the readme.md that the
-report made from the run's data.
+Nothing is retyped: what stands between two markers in results/README.md is the readme.md that the
+report made from the run's data, and the three rows of README.md are of the same data.
 """
 
 import shutil
 from fnmatch import fnmatch
 from pathlib import Path
+
+from benchmark.files import read_list
+from benchmark.front import front_table
 
 __all__ = ["publish", "replace_between"]
 
@@ -24,11 +27,12 @@ _ALSO = {
                    "figures/fig5.png", "figures/fig3_eyeglasses_add.png",
                    "figures/fig3_smiling_add.png", "figures/fig3_masculine_add.png"),
 }
-_MARKERS = {"digits": "results", "faces": "faces"}  # by folder below results/, of README.md
+_MARKERS = {"digits": "results", "faces": "faces"}  # by folder below results/, of its README.md
+_FRONT = "digits"  # what README.md shows
 
 
 def publish(out: Path, root: Path, kind: str, name: str) -> None:
-    """Copy a finished run to `results/NAME`, and its main table into README.md if it has a place.
+    """Copy a finished run to `results/NAME`, and its main table to where it has a place.
 
     Args:
         out: Run folder.
@@ -37,7 +41,7 @@ def publish(out: Path, root: Path, kind: str, name: str) -> None:
         name: Folder below `results`.
 
     Raises:
-        ValueError: If README.md has lost its markers.
+        ValueError: If README.md or results/README.md has lost its markers.
         FileNotFoundError: If the run is not finished.
     """
     missing = [file for file in _FILES[kind] if not (out / file).exists()]
@@ -45,9 +49,12 @@ def publish(out: Path, root: Path, kind: str, name: str) -> None:
         raise FileNotFoundError(f"a run must be finished before it is published, {out} lacks "
                                 f"{', '.join(missing)}.")
     marker = _MARKERS.get(name)
+    folder, page = root / "results" / name, root / "results" / "README.md"
     if marker:
-        _split(root / "README.md", marker)
-    folder = root / "results" / name
+        _split(page, marker)
+    if name == _FRONT:
+        _split(root / "README.md", _MARKERS[name])
+        front = front_table(read_list(out / "table2.json", "table2.json"))
     for pattern in _ALSO[kind]:
         for old in folder.glob(pattern):
             old.unlink()
@@ -57,7 +64,9 @@ def publish(out: Path, root: Path, kind: str, name: str) -> None:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(out / file, folder / file)
     if marker:
-        replace_between(root / "README.md", marker, (folder / "readme.md").read_text())
+        replace_between(page, marker, (folder / "readme.md").read_text())
+    if name == _FRONT:
+        replace_between(root / "README.md", _MARKERS[name], front)
 
 
 def replace_between(path: Path, name: str, text: str) -> None:
@@ -83,7 +92,7 @@ def _split(path: Path, name: str) -> tuple[str, str]:
     _, end, tail = rest.partition(f"<!-- /{name} -->")
     if not (start and end):
         raise ValueError(
-            f"{path.name} must hold the markers <!-- {name} --> and <!-- /{name} -->, "
-            "found one at most."
+            f"{path.parent.name}/{path.name} must hold the markers <!-- {name} --> and "
+            f"<!-- /{name} -->, found one at most."
         )
     return head, tail

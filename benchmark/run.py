@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="leave out no edit, random, centroids, Gaussian OT, nearest target")
     parser.add_argument("--out", help="run folder, runs/DOMAIN unless given")
     parser.add_argument("--publish", action="store_true",
-                        help="copy tables and figures to results/, the main ones into README.md")
+                        help="copy tables and figures to results/ and into its README.md")
     parser.add_argument("--refit", action="store_true",
                         help="fit editors again that the repository ships; of digits")
     parser.add_argument("--dry-run", action="store_true", help="print the configuration and stop")

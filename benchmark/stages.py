@@ -24,6 +24,7 @@ from benchmark.methods import fit_editor, shipped_seeds
 from benchmark.runs import Key, Run, Work
 from lwedit.classifier import LatentClassifier
 from lwedit.domains.digits import ASSETS
+from lwedit.editors import Card
 
 __all__ = ["EDITORS", "STAGES", "perform", "tasks_of"]
 
@@ -85,7 +86,8 @@ def _fit(key: Key, run: Run) -> dict[str, float]:
         return {}
     settings = config.settings.get(key.method)
     editor = fit_editor(run.methods[key.method], run.fit_data(key), settings)
-    editor.save(folder)
+    measured = f"benchmark/run.py --domain {config.domain}, seed {key.seed}: results.csv of its run"
+    editor.save(folder, Card(measured))
     return {"parameters": sum(tensor.numel() for tensor in editor.state().values())}
 
 

@@ -41,17 +41,18 @@ def _dots(x: int, y: int, colour: str, opacity: float = 0.85) -> str:
     )
 
 
-def _panel(x: int, method: str, arrows: str, words: str) -> str:
+def _panel(method: str, arrows: str, words: str, aloud: str) -> str:
     name = METHODS_IN_WORDS[method][0]
     return (
-        f'<g transform="translate({x},0)"><text x="180" y="26" text-anchor="middle" '
-        f'font-weight="700">{name}</text>{_dots(80, 120, "#8a94a3")}'
+        f'<svg viewBox="0 0 360 256" role="img" aria-label="{aloud}"><defs>{_tip(method)}</defs>'
+        f'<text x="180" y="26" text-anchor="middle" font-weight="700">{name}</text>'
+        f'{_dots(80, 120, "#8a94a3")}'
         f'{_dots(285, 120, "#009E73", 0.55)}'
         '<path d="M170,45V195" stroke="currentColor" stroke-dasharray="6 5" opacity=".5"/>'
         f'{arrows}<text class="soft" x="80" y="190" text-anchor="middle">without</text>'
         '<text class="soft" x="285" y="190" text-anchor="middle">with</text>'
         '<text class="soft" x="170" y="214" text-anchor="middle">the classifier’s boundary</text>'
-        f'<text class="soft" x="180" y="242" text-anchor="middle">{words}</text></g>'
+        f'<text class="soft" x="180" y="242" text-anchor="middle">{words}</text></svg>'
     )
 
 
@@ -60,23 +61,24 @@ def _arrow(x: int, y: int, to_x: int, to_y: int, colour: str) -> str:
             f'marker-end="url(#tip-{colour[6:8]})"/>')
 
 
+def _tip(method: str) -> str:
+    return (f'<marker id="tip-{method}" viewBox="0 0 10 10" refX="8" refY="5" markerWidth="6" '
+            f'markerHeight="6" orient="auto"><path d="M0,0L10,5L0,10z" fill="var(--{method})"/>'
+            "</marker>")
+
+
 def _drawing() -> str:
-    tip = "".join(
-        f'<marker id="tip-{colour[6:8]}" viewBox="0 0 10 10" refX="8" refY="5" markerWidth="6" '
-        f'markerHeight="6" orient="auto"><path d="M0,0L10,5L0,10z" fill="{colour}"/></marker>'
-        for colour in ("var(--lw)", "var(--lt)")
-    )
+    """LT and LW side by side, one below the other where that would be too small to read."""
     start = [(96, 108), (84, 140), (102, 130), (110, 112)]
     lt = "".join(_arrow(x, y, 186, y, "var(--lt)") for x, y in start)
     lw = "".join(_arrow(x, y, x + 195, y, "var(--lw)") for x, y in start)
     return (
-        '<div class="prose-card drawing"><svg viewBox="0 0 760 256" role="img" aria-label="Left: '
-        "LT moves codes just across the classifier’s boundary, where no real code lies. Right: LW "
-        "moves the cloud of codes without the attribute onto the cloud with it.\">"
-        f"<defs>{tip}</defs>"
-        + _panel(10, "lt", lt, "stops across the line, where no real code lies")
-        + _panel(390, "lw", lw, "moves the cloud onto the cloud")
-        + "</svg></div>"
+        '<div class="prose-card drawing">'
+        + _panel("lt", lt, "stops across the line, where no real code lies",
+                 "LT moves codes just across the classifier’s boundary, where no real code lies.")
+        + _panel("lw", lw, "moves the cloud onto the cloud",
+                 "LW moves the cloud of codes without the attribute onto the cloud with it.")
+        + "</div>"
     )
 
 

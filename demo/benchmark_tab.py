@@ -83,7 +83,8 @@ def _open(name: str) -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown, str, str]:
         gr.Dropdown(names, value=names[0] if names else None, visible=bool(names)),
         gr.Dropdown(ways, value=ways[0][1]),
         reports.table_of(path),
-        f"Floors and ceiling are grey, green and pink.{diamond} {reports.commit_of(path)}",
+        "Floors and ceilings are dashed; the variants of a method have its colour, dashed."
+        f"{diamond} {reports.commit_of(path)}",
     )
 
 

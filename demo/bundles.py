@@ -28,10 +28,11 @@ from lwedit.classifier import LatentClassifier
 from lwedit.domains.digits import ASSETS
 from lwedit.editors import Editor, LatentWassersteinNeural
 from lwedit.latents import Space, hash_state
+from lwedit.shipped import assets
 
 __all__ = ["BUNDLES", "NEURAL", "REFIT", "Bundle", "Unit", "attributes_in", "with_neural"]
 
-BUNDLES = Path(__file__).resolve().parents[1] / "assets" / "app"
+BUNDLES = assets("app")
 NEURAL = ASSETS / "editors"
 REFIT = "python -m demo.fit_editors {}"
 

@@ -39,7 +39,7 @@ class Frame(NamedTuple):
         strength: Above it.
         pixels: The picture.
         label: Under it.
-        hit: Whether the image judge sees the edit.
+        hit: Whether the image judge sees that what was asked for came true; ringed in green.
     """
 
     strength: float

@@ -42,6 +42,8 @@ class Bar(NamedTuple):
         value: Height.
         low: Lower end of its interval.
         high: Upper end.
+        dash: SVG dash pattern of its outline, empty for a full bar; with the colour it tells
+            methods apart.
         paper: What the paper reports, if it does.
     """
 
@@ -51,6 +53,7 @@ class Bar(NamedTuple):
     value: float
     low: float
     high: float
+    dash: str = ""
     paper: float | None = None
 
 
@@ -101,8 +104,8 @@ def bar_chart(bars: Sequence[Bar], y_name: str, title: str) -> str:
         top, middle = _up(bar.value, y_ticks), start + width / 2
         told = f"{bar.group}, {bar.name}: {bar.value:.3f} [{bar.low:.3f}, {bar.high:.3f}]"
         parts.append(f'<rect x="{start + 1:.1f}" y="{top:.1f}" width="{max(width - 2, 1):.1f}" '
-                     f'height="{max(floor - top, 1):.1f}" rx="3" fill="{bar.colour}">'
-                     f"<title>{escape(told)}</title></rect>")
+                     f'height="{max(floor - top, 1):.1f}" rx="3" fill="{bar.colour}"'
+                     f"{_outline(bar)}><title>{escape(told)}</title></rect>")
         low, high = _up(bar.low, y_ticks), _up(bar.high, y_ticks)
         parts.append(f'<path d="M{middle:.1f},{low:.1f}V{high:.1f}" stroke="var(--text)" '
                      'stroke-width="1.5"/>')
@@ -114,8 +117,16 @@ def bar_chart(bars: Sequence[Bar], y_name: str, title: str) -> str:
     for i, group in enumerate(groups):
         parts.append(f'<text class="title" x="{_LEFT + room * (i + 0.5):.1f}" '
                      f'y="{_HEIGHT - _BOTTOM + 24}" text-anchor="middle">{escape(group)}</text>')
-    keys = list(dict.fromkeys((bar.name, bar.colour, "") for bar in bars))
+    keys = list(dict.fromkeys((bar.name, bar.colour, bar.dash) for bar in bars))
     return _frame(parts, keys, title)
+
+
+def _outline(bar: Bar) -> str:
+    """A pale bar within dashes, where the method has any."""
+    if not bar.dash:
+        return ""
+    return (f' fill-opacity=".35" stroke="{bar.colour}" stroke-width="2" '
+            f'stroke-dasharray="{bar.dash}"')
 
 
 def _ticks(low: float, high: float) -> tuple[float, ...]:

@@ -1,36 +1,32 @@
-"""The digits tab: widgets, and the HTML of what they show."""
+"""The digits tab: its widgets and what each of them does."""
 
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 import numpy as np
 
 from demo import digits
-from demo.cards import Card, Frame, comparison, html, notice, strip_table
-from demo.digits import DEFAULT, METHODS, Edit
+from demo.cards import html, notice
+from demo.digits import DEFAULT, METHODS
+from demo.digits_cards import (
+    START,
+    Source,
+    View,
+    chips_html,
+    compare_html,
+    gallery_html,
+    strip_html,
+)
 from demo.handwriting import to_domain
-from demo.pictures import data_uri, enlarge, read_data_uri, read_picture
+from demo.pictures import read_data_uri, read_picture
 from demo.studio import studio
 from demo.style import METHODS_IN_WORDS
 
-__all__ = [
-    "EXAMPLES",
-    "View",
-    "build",
-    "compare_html",
-    "drawn_image",
-    "prepare",
-    "strip_html",
-    "uploaded_image",
-]
+__all__ = ["build", "drawn_image", "uploaded_image"]
 
-EXAMPLES = (39, 21, 16, 4, 15, 30, 10, 33, 0, 14, 38)
-_START = EXAMPLES[0]
-_FIRST = ("lt", "lw_neural")  # shown until somebody chooses
 _FINDS = ("lt", "lw")  # methods whose strength is looked for; LW neural's is the transport itself
 _STRONGEST = 3
 _PAD = """<div class="pad"><canvas width="320" height="320" role="img"
@@ -45,130 +41,7 @@ _PICK = """element.addEventListener('click', (event) => {
 _NOT_DRAWN = "There is no drawing yet: draw one to four digits, apart from each other."
 _NO_DIGITS = ("No digits were found in this picture: send one to four digits, dark on bright or "
               "bright on dark, apart from each other.")
-Source = int | np.ndarray  # number of a held-out image, or a picture of one's own
-
-
-class View(NamedTuple):
-    """What one person looks at: the widgets' values, in their order.
-
-    Attributes:
-        source: What is edited.
-        edits: Kept so far.
-        way: "add" or "remove".
-        lt: Strength of LT.
-        lw_neural: Strength of LW neural.
-        lw: Strength of LW affine.
-        draw: Which answer of LW neural.
-        methods: Which are shown.
-    """
-
-    source: Source = _START
-    edits: Sequence[Edit] = ()
-    way: str = "add"
-    lt: float = DEFAULT
-    lw_neural: float = DEFAULT
-    lw: float = DEFAULT
-    draw: float = 0
-    methods: Sequence[str] = _FIRST
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """Methods in their order."""
-        return tuple(method for method in METHODS if method in self.methods)
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """The image that is edited."""
-        own = isinstance(self.source, np.ndarray)
-        return self.source if own else digits.heldout_image(self.source)
-
-    def at(self, strength: float) -> "View":
-        """The same with one strength for all methods, and the first answer of LW neural."""
-        return self._replace(**dict.fromkeys(METHODS, strength), draw=0)
-
-    def asked(self) -> tuple[int, list[Edit], str]:
-        """Digits in the source, all edits, and why the last one is impossible, if it is."""
-        count, kept = digits.source_count(self.pixels), list(self.edits)
-        if not any(getattr(self, method) for method in METHODS):
-            return count, kept, ""
-        try:
-            return count, [*kept, self.last(count)], ""
-        except ValueError as error:
-            return count, kept, str(error)
-
-    def last(self, count: int) -> Edit:
-        """The edit on the sliders."""
-        strengths = {method: getattr(self, method) for method in METHODS}
-        return digits.next_edit(
-            count, self.edits, add=self.way == "add", strengths=strengths, draw=self.draw)
-
-
-def counted(n: int) -> str:
-    """A number of digits in words."""
-    return f"{n} digit" if n == 1 else f"{n} digits"
-
-
-def compare_html(view: View) -> str:
-    """What the generator makes of the image and of each method's edit, or what is wrong."""
-    try:
-        count, edits, warning = view.asked()
-        readings = digits.compare(view.pixels, edits, view.shown)
-        failed = digits.failed(view.pixels, edits, view.shown)
-    except ValueError as error:
-        return notice("That cannot be shown", str(error))
-    cards = [_before_card(view.source, readings)]
-    cards += [
-        _method_card(method, readings[method], readings["original"], count, edits, failed[method])
-        if method in readings else _no_editor(method, edits) for method in view.shown
-    ]
-    above = notice("No such edit", warning) if warning else ""
-    return f'<div class="stack">{above}{comparison(cards)}</div>'
-
-
-def strip_html(view: View) -> str:
-    """The methods over strengths; empty where `compare_html` says what is wrong."""
-    try:
-        view = view.at(DEFAULT)._replace(draw=view.draw)
-        count = digits.source_count(view.pixels)
-        edit = view.last(count)
-        strips = digits.strip(view.pixels, view.edits, edit, view.shown)
-    except ValueError:
-        return ""
-    if not strips:
-        return ""
-    edits = [*view.edits, edit]
-    before = digits.compare(view.pixels, [], ())["original"]
-    rows = {
-        method: [
-            Frame(strength, one.pixels, f"{one.judge} seen, {one.latent} latent",
-                  digits.outcome(before, one, count, edits) == "changed")
-            for strength, one in zip(strip.strengths, strip.readings, strict=True)
-        ]
-        for method, strip in strips.items()
-    }
-    verb = "Adding" if view.way == "add" else "Removing"
-    return strip_table(f"{verb} a digit, from less to more: digits that the image judge sees, "
-                       "digits that the latent classifier claims; green: really changed", rows)
-
-
-def gallery_html() -> str:
-    """Images to begin with, whose edits are ready."""
-    try:
-        shown = {index: data_uri(enlarge(digits.heldout_image(index), 128)) for index in EXAMPLES}
-    except ValueError:
-        return ""
-    buttons = "".join(
-        f'<button type="button" data-example="{index}" title="held-out image {index}">'
-        f'<img src="{uri}" alt="Held-out image {index}"></button>'
-        for index, uri in shown.items()
-    )
-    return f'<div class="thumbs" role="group" aria-label="Images to begin with">{buttons}</div>'
-
-
-def prepare() -> None:
-    """Edit the examples, so that the gallery answers at once."""
-    for index in EXAMPLES:
-        compare_html(View(index))
+_HOW_MANY = '<p class="note">One to four digits, apart from each other.</p>'
 
 
 def drawn_image(drawing: str) -> np.ndarray:
@@ -190,95 +63,6 @@ def uploaded_image(path: str) -> np.ndarray:
         ValueError: In plain words, if it is no picture of digits.
     """
     return to_domain(read_picture(Path(path)), studio("digits").domain.geometry, _NO_DIGITS)
-
-
-def chips_html(edits: Sequence[Edit]) -> str:
-    """Edits kept so far."""
-    if not edits:
-        return '<div class="chips">No edit kept yet.</div>'
-    chips = "".join(f"<span>{'+' if edit.add else '−'}1 digit</span>" for edit in edits)
-    return f'<div class="chips">Kept: {chips}</div>'
-
-
-def _before_card(source: Source, readings: dict[str, digits.DigitReading]) -> Card:
-    image, before = readings["image"], readings["original"]
-    name = "your picture" if isinstance(source, np.ndarray) else f"held-out image {int(source)}"
-    read = " ".join(before.classes) or "none"
-    facts = [
-        f"<p>image judge: <b>{counted(before.judge)}</b>, reads {read}</p>",
-        f'<p class="soft">latent classifier: {counted(before.latent)}</p>',
-    ]
-    if image.judge != before.judge:
-        facts.append(f'<p class="no">The image itself has {counted(image.judge)}: encoder and '
-                     "generator do not bring all of it back.</p>")
-    return Card(
-        "plain", "Before", f"{name}, as the generator draws it", before.pixels,
-        f"Reconstruction with {counted(before.judge)}", facts, "64 px, enlarged",
-        before=image.pixels, wide=True, ends=("drawn", "image"),
-    )
-
-
-def _method_card(
-    method: str, after: digits.DigitReading, before: digits.DigitReading, count: int,
-    edits: Sequence[Edit], failed: bool,
-) -> Card:
-    facts = [_verdict(after, before, count, edits, failed)]
-    read, was = Counter(after.classes), Counter(before.classes)
-    gone, new = ("".join(sorted((a - b).elements())) for a, b in ((was, read), (read, was)))
-    changes = [f'<span class="{kind}">{word} {" ".join(which)}</span>'
-               for kind, word, which in (("yes", "new:", new), ("no", "no longer read:", gone))
-               if which]
-    listed = f"reads {' '.join(after.classes) or 'none'}"
-    facts.append(f"<p>{'; '.join([listed, *changes])}</p>")
-    alpha = "α " + ", ".join(f"{value:+.2f}" for value in after.alpha) if after.alpha else "no edit"
-    title = METHODS_IN_WORDS[method][0]
-    return Card(
-        method, "", "", after.pixels, f"Edited by {title}: {counted(after.judge)}", facts,
-        f"{alpha} · {after.milliseconds:.0f} ms", before=before.pixels,
-    )
-
-
-def _verdict(
-    after: digits.DigitReading, before: digits.DigitReading, count: int, edits: Sequence[Edit],
-    failed: bool,
-) -> str:
-    """What came of the edits, and who says so."""
-    latent, judge = (f"{counted(n)}" for n in (after.latent, after.judge))
-    if not edits:
-        return (f'<p class="verdict"><em>image judge: {judge}</em>'
-                f"<em>latent classifier: {latent}</em></p>")
-    came, goal = digits.outcome(before, after, count, edits), digits.goal_after(count, edits)
-    adds = edits[-1].add
-    kind, words = {
-        "changed": ("yes", "✓ really changed"),
-        "unsure": ("soft", "changed, but the judges are not sure"),
-        "too much": ("no", f"✗ too {'much' if adds else 'little left'}: {judge}, not {goal}"),
-        "digit lost": ("no", "✗ digit lost" if adds else "✗ another digit changed"),
-        "fooled": ("no", "✗ not changed: only the classifier is convinced"),
-        "not changed": ("soft", "✗ not changed"),
-    }[came]
-    if failed:
-        came, kind, words = "failed", "no", "✗ an edit before this one came to nothing"
-    marks = [f'<b class="{"yes" if ok else "no"}">{"✓" if ok else "✗"}</b>'
-             for ok in (came in ("changed", "unsure"), after.latent == goal)]
-    return (
-        f'<p class="verdict {came.replace(" ", "-")}"><span class="result {kind}">{words}</span>'
-        f"<em>image judge: {judge} {marks[0]}</em>"
-        f"<em>latent classifier: {latent} {marks[1]}</em></p>"
-    )
-
-
-def _no_editor(method: str, edits: Sequence[Edit]) -> Card:
-    title = METHODS_IN_WORDS[method][0]
-    lacking = next(edit for edit in edits if not studio("digits").can(method, edit.step(method)))
-    n = int(lacking.attribute.removeprefix("at_least_"))
-    task = f"{n - 1}→{n}" if lacking.add else f"{n}→{n - 1}"
-    return Card(
-        method, "", "", None, "", [
-            f'<p class="verdict">No editor of {title} for {task} lies beside these weights.</p>',
-            "<p><code>python -m training.editors</code> fits it; the other methods go on.</p>",
-        ],
-    )
 
 
 def build(page: gr.Blocks) -> None:
@@ -305,7 +89,7 @@ def build(page: gr.Blocks) -> None:
             find = gr.Button("Find strength")
             found = html()
             with gr.Row(elem_classes="seedrow"):
-                index = gr.Number(_START, label="Held-out image", precision=0, scale=2,
+                index = gr.Number(START, label="Held-out image", precision=0, scale=2,
                                   min_width=110)
                 other = gr.Button("Random", scale=1, min_width=90)
             beside = html()
@@ -325,7 +109,7 @@ def build(page: gr.Blocks) -> None:
                     clear = gr.Button("Clear", min_width=60)
                     upload = gr.UploadButton("Upload", type="filepath", file_types=["image"],
                                              min_width=60)
-                message = html('<p class="note">One to four digits, apart from each other.</p>')
+                message = html(_HOW_MANY)
             html('<p class="note">Strength 1 is LW neural’s transport itself; for the others it is '
                  "the strength at which most edits of other images succeed or, where almost none "
                  "does, the edit as it was trained.</p>")
@@ -334,7 +118,7 @@ def build(page: gr.Blocks) -> None:
             html('<p class="note">Images to begin with, picked by hand.</p>')
             gallery, table = html(js_on_load=_PICK), html()
     shown = [source, edits, way, *sliders.values(), draw, methods]
-    everything = [*shown, index, chips, beside, found, cards]
+    everything = [*shown, index, chips, beside, found, message, cards]
     quiet: dict[str, Any] = {
         "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "cpu",
         "concurrency_limit": 1, "trigger_mode": "always_last"}
@@ -358,24 +142,28 @@ def build(page: gr.Blocks) -> None:
     on([keep.click], _keep, shown, everything)
     on([undo.click], _undo, shown, everything)
     on([reset.click], _reset, [index, *shown], everything)
-    on([use.click], _from_drawing, [drawn, *shown], [message, *everything], js=_SEND)
+    on([use.click], _from_drawing, [drawn, *shown], everything, js=_SEND)
     clear.click(None, js="() => lwClear()")
-    on([upload.upload], _from_upload, [upload, *shown], [message, *everything])
+    on([upload.upload], _from_upload, [upload, *shown], everything)
     on([page.load], lambda *values: (compare_html(View(*values)), gallery_html()), shown,
        [cards, gallery])
 
 
 def _everything(
-    view: View, index: Any = None, *, beside: str = "", found: str = ""  # noqa: ANN401
+    view: View, *, beside: str = "", found: str = "", message: str = _HOW_MANY
 ) -> tuple[Any, ...]:
-    """Values of all widgets of a view, and what they show."""
-    index = gr.skip() if index is None else index
-    return (*view, index, chips_html(view.edits), beside, found, compare_html(view))
+    """Values of all widgets of a view, and what they show.
+
+    The number is that of the image shown, whatever somebody typed there that was refused; a picture
+    of one's own has none, and what stood there stays for the way back.
+    """
+    index = gr.skip() if isinstance(view.source, np.ndarray) else int(view.source)
+    return (*view, index, chips_html(view.edits), beside, found, message, compare_html(view))
 
 
-def _begin(view: View, source: Source, index: int | None = None) -> tuple[Any, ...]:
+def _begin(view: View, source: Source, **said: str) -> tuple[Any, ...]:
     """Another image, to be edited from its beginning."""
-    return _everything(view.at(DEFAULT)._replace(source=source, edits=[]), index)
+    return _everything(view.at(DEFAULT)._replace(source=source, edits=[]), **said)
 
 
 def _numbered(index: float | None, *values: Any) -> tuple[Any, ...]:  # noqa: ANN401
@@ -384,7 +172,7 @@ def _numbered(index: float | None, *values: Any) -> tuple[Any, ...]:  # noqa: AN
         digits.heldout_image(index)
     except ValueError as error:
         told = f'<p class="note no" role="alert">{error}</p>'
-        return (*[gr.skip()] * len(values), gr.skip(), gr.skip(), told, gr.skip(), gr.skip())
+        return (*[gr.skip()] * len(values), gr.skip(), gr.skip(), told, *[gr.skip()] * 3)
     return _begin(View(*values), int(index))
 
 
@@ -394,12 +182,11 @@ def _random(*values: Any) -> tuple[Any, ...]:  # noqa: ANN401
         index = digits.random_index(random.Random(), add=view.way == "add")
     except ValueError:
         return _everything(view)
-    return _begin(view, index, index)
+    return _begin(view, index)
 
 
 def _picked(event: gr.SelectData, *values: Any) -> tuple[Any, ...]:  # noqa: ANN401
-    index = int(event.index)
-    return _begin(View(*values)._replace(way="add"), index, index)
+    return _begin(View(*values)._replace(way="add"), int(event.index))
 
 
 def _turned(*values: Any) -> tuple[Any, ...]:  # noqa: ANN401
@@ -461,8 +248,8 @@ def _reset(index: float | None, *values: Any) -> tuple[Any, ...]:  # noqa: ANN40
     try:
         digits.heldout_image(index)
     except ValueError:
-        index = _START
-    return _everything(View(int(index), [], methods=View(*values).methods), int(index))
+        index = START
+    return _everything(View(int(index), [], methods=View(*values).methods))
 
 
 def _from_drawing(drawing: str, *values: Any) -> tuple[Any, ...]:  # noqa: ANN401
@@ -479,5 +266,6 @@ def _received(make: Callable[[], np.ndarray], view: View) -> tuple[Any, ...]:
         own = make()
         digits.source_count(own)
     except ValueError as error:
-        return notice("That cannot be used", str(error)), *_everything(view)
-    return '<p class="note">Encoded: edit it with the controls above.</p>', *_begin(view, own)
+        return _everything(view, message=notice("That cannot be used", str(error)))
+    return _begin(view, own,
+                  message='<p class="note">Encoded: edit it with the controls above.</p>')

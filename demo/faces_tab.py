@@ -59,13 +59,20 @@ def strip_html(seed: float, edits: Edits, attribute: str) -> str:
         return ""
     rows = {
         method: [
-            Frame(strength, pixels, percent(p), p > 0.5)
+            Frame(strength, pixels, percent(p), _turned(strength, p, one))
             for strength, pixels, p in zip(one.strengths, one.pixels, one.judge, strict=True)
         ]
         for method, one in strips.items()
     }
-    title = f"“{words(attribute)}” from less to more, and how sure the image judge is of it"
+    title = (f"“{words(attribute)}” from less to more, and how sure the image judge is of it; "
+             "green: its verdict turned as asked")
     return strip_table(title, rows)
+
+
+def _turned(strength: float, p: float, strip: faces.FaceStrip) -> bool:
+    """Whether the judge's verdict is what was asked for, and was not before the edit."""
+    had = strip.judge[strip.strengths.index(0.0)] > 0.5
+    return strength != 0 and (p > 0.5) == (strength > 0) != had
 
 
 def gallery_html() -> str:

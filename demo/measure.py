@@ -21,16 +21,15 @@ from statistics import median
 import torch
 from gradio_client import Client
 
-from demo import digits_tab, faces_tab
-from demo.bundles import BUNDLES
+from demo import digits_cards, faces_tab
 from demo.studio import studio
 
 __all__ = ["main"]
 
-_ROOT = BUNDLES.parents[1]
+_ROOT = Path(__file__).resolve().parents[1]
 _EDITS, _MANY, _USERS = 60, 500, 20
 _ANOTHER = ", another image each time"
-_IMAGE = (f"digits{_ANOTHER}", lambda i: digits_tab.compare_html(digits_tab.View(i + 100)))
+_IMAGE = (f"digits{_ANOTHER}", lambda i: digits_cards.compare_html(digits_cards.View(i + 100)))
 _CHROMIUM = Path("/usr/bin/chromium")
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -111,8 +110,8 @@ def _users(address: str) -> str:
 def _slider_edits() -> dict[str, Callable[[int], str]]:
     return {
         "faces": lambda i: faces_tab.compare_html(57, [], "smiling", 0.05 * (i % 50) + 0.05),
-        "digits": lambda i: digits_tab.compare_html(
-            digits_tab.View(lt=0.5 + 1e-4 * i, lw_neural=0.5 + 1e-4 * i)),
+        "digits": lambda i: digits_cards.compare_html(
+            digits_cards.View(lt=0.5 + 1e-4 * i, lw_neural=0.5 + 1e-4 * i)),
     }
 
 

@@ -17,6 +17,11 @@ __all__ = ["build", "compare_html"]
 _START = 1.0
 _ASK = notice("Send a photo", "One face, looking towards the camera. It is turned and cropped as "
               "the generator expects, and the crop is shown beside what is made of it.")
+_PRIVACY = (
+    '<p class="note">A photo stays in the memory of this page; the upload is deleted within two '
+    "hours. Send only photos of people who agreed to it. Drawing takes seconds an image on a "
+    "processor.</p>"
+)
 _NO_EDITORS = (
     f"There are no editors for these weights yet. {REFIT.format('ffhq')} fits them on codes with "
     "labels; python -m lwedit.domains.ffhq says which those are and where they come from."
@@ -111,15 +116,14 @@ def build() -> None:
                                  elem_classes="choices", visible=bool(names))
             strength = gr.Slider(-2.5, 2.5, _START, step=0.05, label="Strength",
                                  visible=bool(names))
-            message = html('<p class="note">A photo stays in the memory of this page; the upload '
-                           "is deleted within two hours. Send only photos of people who agreed to "
-                           "it. Drawing takes seconds an image on a processor.</p>")
+            message = html(_PRIVACY)
         with gr.Column(scale=9, min_width=320):
             cards = html(_ASK, elem_classes="first")
     shown = [photo, attribute, strength]
     slow: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "cpu",
                             "concurrency_limit": 1, "trigger_mode": "always_last"}
-    gr.on([strength.release, strength.input, attribute.input], compare_html, shown, cards, **slow)
+    gr.on([strength.release, strength.input, attribute.input],
+          lambda *values: (compare_html(*values), _PRIVACY), shown, [cards, message], **slow)
     upload.upload(_receive, [upload, *shown], [photo, message, cards], **slow)
 
 

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from gradio.route_utils import FnIndexInferError
 from PIL import Image
 
-from demo import digits, digits_tab, faces, photos
+from demo import digits, digits_cards, faces, photos
 from demo.pictures import read_photo_data
 from demo.studio import LOCK, STRONGEST, Step, is_number, studio
 
@@ -197,7 +197,7 @@ def publish() -> None:
 def warm_up() -> None:
     """Read every model and draw the first pictures, so that the first visitor waits less."""
     with LOCK:
-        for name, first in (("digits", digits_tab.prepare),
+        for name, first in (("digits", digits_cards.prepare),
                             ("faces", lambda: faces.compare(1, []))):
             try:
                 studio(name)

@@ -123,9 +123,9 @@ def digit_chart(report: Path, metric: str, strategy: str) -> str:
         value = row[metric]
         if row["strategy"] != strategy or value["mean"] is None:
             continue
-        colour, _ = _look(row["method"])
+        colour, dash = _look(row["method"])
         bars.append(Bar(row["task"], _label(row["method"]), colour, value["mean"], value["low"],
-                        value["high"], _papers(row, metric)))
+                        value["high"], dash, _papers(row, metric)))
     title = f"{DIGIT_METRICS[metric]}, for each edit and method"
     return bar_chart(bars, DIGIT_METRICS[metric], title)
 
@@ -196,7 +196,9 @@ def _label(method: str) -> str:
 
 def _look(method: str) -> tuple[str, str]:
     """Colour and dashes as SVG has them."""
-    look = look_of("none" if method == _CEILING else method)
+    if method == _CEILING:
+        return "#332288", "2 3"
+    look = look_of(method)
     if isinstance(look.line, str):
         return look.colour, _DASHES.get(look.line, "")
     return look.colour, " ".join(str(2 * part) for part in look.line[1])

@@ -88,7 +88,7 @@ CSS = """
   --good: #5fd0a5; --bad: #ff9a9a; --warn-fill: #2b2115; --warn-line: #6b4a1d; }
 .gradio-container { max-width: 1240px !important; margin: 0 auto !important; }
 .gradio-container .main { padding-top: 12px; }
-footer { opacity: .8; }
+footer { opacity: .8; } footer .show-api { display: inline-flex !important; }
 
 .hero { display: grid; grid-template-columns: 1fr auto; gap: 8px 28px; align-items: end;
   padding: 6px 2px 2px; color: var(--text); }
@@ -192,7 +192,8 @@ footer { opacity: .8; }
 .prose-card :not(pre) > code { white-space: normal !important; overflow-wrap: anywhere; }
 .prose-card { background: var(--card); border: 1px solid var(--line); border-radius: 14px;
   padding: 4px 18px 14px; color: var(--text); }
-.drawing svg { width: 100%; height: auto; display: block; }
+.drawing { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 8px; }
+.drawing svg { width: 100%; max-width: 480px; height: auto; display: block; margin: 0 auto; }
 .drawing svg text { fill: var(--text); font-size: 15px; font-family: inherit; }
 .drawing svg .soft { fill: var(--soft); font-size: 13px; }
 

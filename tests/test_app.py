@@ -1,6 +1,7 @@
 """The page as a whole: it can be built, and starts where it should."""
 
-import app
+import app as entry
+from demo import page as app
 
 
 def test_the_page_can_be_built_and_names_its_endpoints(monkeypatch, tmp_path):
@@ -17,7 +18,7 @@ def served(monkeypatch):
         "queue": lambda self, **queue: self, "launch": lambda self, **options: seen.update(options)
     })())
     monkeypatch.setattr(app.programs, "warm_up", lambda: None)
-    app.main()
+    app.main([])
     return seen
 
 
@@ -33,3 +34,7 @@ def test_it_listens_on_localhost_unless_asked(monkeypatch):
 def test_on_a_space_it_listens_where_the_space_looks(monkeypatch):
     monkeypatch.setenv("SPACE_ID", "someone/lwedit")
     assert served(monkeypatch)["server_name"] == "0.0.0.0"
+
+
+def test_app_py_is_the_page():
+    assert (entry.page, entry.main) == (app.page, app.main)

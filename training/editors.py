@@ -25,7 +25,7 @@ from lwedit.classifier import ClassifierConfig, LatentClassifier
 from lwedit.data import digits_for, make_multimnist
 from lwedit.domains import DigitsDomain
 from lwedit.domains.digits import ASSETS, labels
-from lwedit.editors import FitData, LatentWassersteinNeural, NeuralConfig
+from lwedit.editors import Card, FitData, LatentWassersteinNeural, NeuralConfig
 from lwedit.latents import LatentSet
 from lwedit.memory import keep_freed_memory
 
@@ -64,7 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
         seconds = time.monotonic() - start
         for attribute, name in names.items():
             editor.attribute = attribute
-            editor.save(args.out / name)
+            editor.save(args.out / name, Card(
+                "benchmark/run.py: results/digits, whose config.json names the commit", "mit",
+                f"Fitted on codes of MultiMNIST images, {args.further:,} further ones among them."))
             _write_card(args.out / name, args, config, seed, seconds)
         shutil.rmtree(runs)
     return 0

@@ -43,7 +43,7 @@ def make_tables(run: AttributeRun) -> Made:
     rows = summaries(results)
     write_text(run.out / "summary.csv", to_csv(rows))
     sheets = tuple(all_tables(facts_of(run, results, rows)))
-    about, figures = about_run(run), f"results/{run.domain.name}/figures"
+    about, figures = about_run(run), f"{run.domain.name}/figures"
     return Made("report", f"Attribute editing on {run.domain.name}", about, sheets, (
         f"{sheets[0].body()} {about}\n\n"
         f"![Preservation and identity against target change]({figures}/fig4.png)\n\n"

@@ -49,7 +49,7 @@ def make_tables(run: DigitsRun) -> Made:
         about=f"Held-out images, encoded, edited in W+, drawn and judged. {line}",
         before=("# Table 2 and the strict reading\n",), after=(line,), sheets=tuple(sheets),
         readme=f"{readme.markdown(level=3).strip()}\n\n![The first held-out images of each edit, "
-               "not picked; green: accepted](results/digits/examples.png)",
+               "not picked; green: accepted](digits/examples.png)",
     )
 
 

@@ -149,8 +149,8 @@ def to_markdown(report: dict[str, Any]) -> str:
         "\nThe band: spread ≥ .9 and distance ≤ 1.1. d is that of the benchmark's protocol, where "
         "half of the codes change by the scoring judge, and beside it the one at which nine in ten "
         "change by the latent classifier, a stricter demand. Why the second cannot be met in few "
-        "dimensions: docs/in_distribution.md. Source codes that lie tighter than the target's, as "
-        "those of one digit do (alpha 0), have a spread below .9 before any edit.\n",
+        "dimensions: results/transport/README.md. Source codes that lie tighter than the target's, "
+        "as those of one digit do (alpha 0), have a spread below .9 before any edit.\n",
         markdown(["domain", "edit", "λ", "d", "times d", "alpha", "latent change", "spread",
                 "distance", ""],
                [[_label(row), row["edit"], f"{row['lam']:g}", row["by"] or "–",

@@ -22,11 +22,12 @@ import hashlib
 import json
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
+
+from lwedit.shipped import assets
 
 __all__ = [
     "ATTRIBUTES",
@@ -45,7 +46,7 @@ __all__ = [
     "masks_of",
 ]
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "avatars"
+FOLDER = assets("avatars")
 SIDE = 128  # pixels of a sprite
 
 

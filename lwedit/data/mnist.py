@@ -20,11 +20,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
+from lwedit.shipped import assets
+
 __all__ = ["MNIST_FOLDER", "MNIST_SHA256", "MnistDigits", "Split", "load_mnist", "parse_idx"]
 
 Split = Literal["train", "test"]
 
-MNIST_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "mnist"
+MNIST_FOLDER = assets("mnist")
 
 MNIST_SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",

@@ -6,10 +6,8 @@ has a shape of its own (edits start from a number of digits); every other domain
 it, removing it for alpha < 0 from held-out codes that have it.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -27,17 +25,10 @@ __all__ = [
     "Part",
     "Photographed",
     "Seen",
-    "default_cache",
 ]
 
 Part = Literal["train", "heldout"]
-_ROOT = Path(__file__).resolve().parents[2]
 FEWEST = 10  # held-out codes on each side of an edit that can be scored
-
-
-def default_cache() -> Path:
-    """Folder of computed codes and labels: $LWEDIT_CACHE, or .cache/lwedit beside the package."""
-    return Path(os.environ.get("LWEDIT_CACHE", _ROOT / ".cache" / "lwedit"))
 
 
 @dataclass(frozen=True)

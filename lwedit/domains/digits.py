@@ -19,17 +19,18 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lwedit.data import MultiMnist, MultiMnistConfig, digits_for, make_multimnist
-from lwedit.domains.base import EditTask, Part, default_cache
+from lwedit.domains.base import EditTask, Part
 from lwedit.generators import Generator
 from lwedit.generators.checkpoints import load_generator, load_weights
 from lwedit.inversion import Encoder
 from lwedit.judges import CLASSES, COUNT, DigitJudge
 from lwedit.latents import LatentSet, Space, hash_state
+from lwedit.shipped import assets, default_cache
 from lwedit.vocabulary import to_unit_range
 
 __all__ = ["ASSETS", "DigitScores", "DigitsDomain", "labels"]
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "digits"
+ASSETS = assets("digits")
 _SIZES: dict[Part, int] = {"train": 25_000, "heldout": 4_000}
 _SEEDS: dict[Part, int] = {"train": 11, "heldout": 12}
 

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from lwedit.domains.base import Part, default_cache
+from lwedit.domains.base import Part
 from lwedit.generators.dcgan import Dcgan, load_dcgan
 from lwedit.judges.faces import FACE_ATTRIBUTES, FaceJudge
 from lwedit.judges.identity import (
@@ -30,10 +30,11 @@ from lwedit.judges.identity import (
     networks_at_hand,
 )
 from lwedit.latents import LatentSet, Space, hash_state
+from lwedit.shipped import assets, default_cache
 
 __all__ = ["ASSETS", "FacesDomain"]
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "faces"
+ASSETS = assets("faces")
 _SIZES: dict[Part, int] = {"train": 30_000, "heldout": 4_000}
 _SEEDS: dict[Part, int] = {"train": 31, "heldout": 32}
 

@@ -9,6 +9,7 @@ In the order of the paper: `base` (the contract, Eq. 1), `affine` (H), `loss` (E
 
 from lwedit.editors.affine import AffineEditor, AffineMap, Shape
 from lwedit.editors.base import Editor, FitData
+from lwedit.editors.card import Card
 from lwedit.editors.config import LatentWassersteinConfig
 from lwedit.editors.latent_wasserstein import LatentWasserstein, LatentWassersteinStar
 from lwedit.editors.latent_wasserstein_neural import LatentWassersteinNeural
@@ -23,6 +24,7 @@ __all__ = [
     "AffineEditor",
     "AffineMap",
     "AlternateSolver",
+    "Card",
     "Editor",
     "FitData",
     "LatentWasserstein",

@@ -1,10 +1,12 @@
 """The contract of every editing method, and the way editors are saved.
 
 An editor is fitted on a LatentSet for one attribute, moves codes by a strength alpha and can
-be written to a folder (weights.safetensors beside editor.json). alpha = 0 returns the codes,
-the same codes give the same edit, and a loaded editor edits bit for bit as the saved one.
+be written to a folder (weights.safetensors, editor.json and a card, README.md). alpha = 0 returns
+the codes, the same codes give the same edit, and a loaded editor edits bit for bit as the saved
+one.
 """
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
@@ -14,10 +16,11 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from lwedit.classifier import LatentClassifier
+from lwedit.editors.card import Card, render
 from lwedit.latents import LatentSet, Space, check_cloud
 
 __all__ = ["Editor", "FitData"]
@@ -176,16 +179,26 @@ class Editor(ABC):
             move = torch.where(back[:, None, None], self.displacement_back(w), move)
         return move
 
-    def save(self, folder: Path) -> None:
-        """Write weights.safetensors and editor.json (aside, then renamed)."""
+    def save(self, folder: Path, card: Card = Card()) -> None:  # noqa: B008  (it is frozen)
+        """Write weights.safetensors, README.md and editor.json (aside, then renamed).
+
+        Args:
+            folder: Where to.
+            card: What is to be said of the editor that it does not know of itself.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: part.cpu().contiguous() for name, part in self.state().items()}
         save_file(state, folder / "weights.tmp")
+        digest = hashlib.sha256((folder / "weights.tmp").read_bytes()).hexdigest()
         about = {"method": self.method, "attribute": self.attribute, "space": asdict(self.space),
-                 "layers": self.layers}
+                 "layers": self.layers,
+                 "sha256": digest}
         (folder / "editor.tmp").write_text(json.dumps(about, indent=1))
+        (folder / "card.tmp").write_text(render(card, self.method, self.attribute, self.space,
+                                                self.layers, digest))
         (folder / "weights.tmp").replace(folder / "weights.safetensors")
+        (folder / "card.tmp").replace(folder / "README.md")
         (folder / "editor.tmp").replace(folder / "editor.json")
 
     @classmethod
@@ -202,12 +215,17 @@ class Editor(ABC):
         folder = Path(folder)
         try:
             about = json.loads((folder / "editor.json").read_text())
-            state = load_file(folder / "weights.safetensors")
+            weights = (folder / "weights.safetensors").read_bytes()
+            state = load(weights)
             fitted_in = Space(**about["space"])
             method, attribute = about["method"], about["attribute"]
             layers = None if about.get("layers") is None else tuple(about["layers"])
         except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
             raise ValueError(f"folder must hold a saved editor, got {folder}: {error}") from error
+        found = hashlib.sha256(weights).hexdigest()
+        if about.get("sha256", found) != found:  # editors of before have none
+            raise ValueError("folder must hold the weights that editor.json names by their SHA-256 "
+                             f"{about['sha256']}, got {found} in {folder}.")
         if method != cls.method:
             raise ValueError(f"folder must hold a {cls.method!r} editor, got {method!r}.")
         space.require(fitted_in)

@@ -120,6 +120,18 @@ def test_the_interval_of_a_share_is_binomial(hits, n):
     assert found.high == pytest.approx(high, abs=1.5 / n)
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_no_sample_counts_has_no_interval_and_no_warning():
+    values = np.ones((60, 1))
+    counted = np.zeros((60, 1))
+    counted[7] = 1.0
+    seed = next(s for s in range(50)
+                if 7 not in np.random.default_rng(s).integers(60, size=(1, 60)))
+    found = bootstrap_mean(values, counted, 1, np.random.default_rng(seed))
+    assert found.mean == 1.0
+    assert np.isnan([found.low, found.high]).all()
+
+
 def test_the_interval_of_a_mean_is_normal():
     values = np.random.default_rng(1).normal(3, 2, 2000)
     found = bootstrap(values)

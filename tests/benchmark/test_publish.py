@@ -1,5 +1,7 @@
 """Truths that benchmark.publish must meet: copies, and nothing of README lost around the table."""
 
+import json
+
 import pytest
 
 from benchmark.publish import publish
@@ -9,6 +11,8 @@ FILES = ("config.json", "facts.json", "results.csv", "table2.csv", "table2.json"
          "times.json", "readme.md", "tables/tables.json", "sheets/lw.png", "sheets/lt.png",
          "classifier_0.json", "classifier_1.json")
 LEFT = ("cells/a.npz", "editors/lw_0/editor.json", "tables/adding.md", "report.html")
+PAGES = ("README.md", "results/README.md")
+SHARE = {"mean": 0.5, "low": 0.25, "high": 0.75}
 BEFORE = "# lwedit\n\nWords.\n\n<!-- results -->\nold table\n<!-- /results -->\n\nMore words.\n"
 
 
@@ -20,7 +24,12 @@ def run(tmp_path):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(name.encode() * 3)
     (out / "readme.md").write_text("### The table\n\n| 1→2 |")
-    (root / "README.md").write_text(BEFORE)
+    rows = [{"method": "lw", "strategy": "chosen", "task": task, "accepted": SHARE}
+            for task in ("1→2", "2→1")]
+    (out / "table2.json").write_text(json.dumps(rows))
+    for page in PAGES:
+        (root / page).parent.mkdir(exist_ok=True)
+        (root / page).write_text(BEFORE)
     return out, root
 
 
@@ -39,18 +48,24 @@ def test_the_block_of_the_report_takes_the_place_between_the_markers(run):
     out, root = run
     for _ in range(2):  # again: the new block replaces the last one
         publish(out, root, "digits", "digits")
-        assert (root / "README.md").read_text() == BEFORE.replace(
-            "old table", "### The table\n\n| 1→2 |")
+        front, page = ((root / page).read_text() for page in PAGES)
+        assert page == BEFORE.replace("old table", "### The table\n\n| 1→2 |")
+        assert front == BEFORE.replace(  # adding alone
+            "old table", "| accepted edits | 1→2 |\n| --- | --- |\n"
+            "| LW, affine (ours) | 0.50 [0.25, 0.75] |\n\n"
+            "Shares of held-out images, 95 % intervals.")
     assert not list(root.glob("*.tmp"))
 
 
+@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("marker", ["<!-- results -->", "<!-- /results -->"])
-def test_a_lost_marker_is_named_and_nothing_is_written(run, marker):
+def test_a_lost_marker_is_named_and_nothing_is_written(run, marker, page):
     out, root = run
-    (root / "README.md").write_text(BEFORE.replace(marker, ""))
+    (root / page).write_text(BEFORE.replace(marker, ""))
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match=r"README\.md must hold the markers <!-- results -->"):
         publish(out, root, "digits", "digits")
-    assert [path.name for path in root.iterdir()] == ["README.md"]
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
 def test_an_unfinished_run_leaves_readme_as_it_was(run):
@@ -58,11 +73,11 @@ def test_an_unfinished_run_leaves_readme_as_it_was(run):
     (out / "fig6.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"fig6\.png"):
         publish(out, root, "digits", "digits")
-    assert (root / "README.md").read_text() == BEFORE
+    assert all((root / page).read_text() == BEFORE for page in PAGES)
 
 
 def test_a_run_of_another_name_stands_beside_and_readme_keeps_its_table(run):
     out, root = run
     publish(out, root, "digits", "digits_published")
-    assert (root / "README.md").read_text() == BEFORE
-    assert [path.name for path in (root / "results").iterdir()] == ["digits_published"]
+    assert all((root / page).read_text() == BEFORE for page in PAGES)
+    assert {path.name for path in (root / "results").iterdir()} == {"digits_published", "README.md"}

@@ -239,7 +239,9 @@ def test_where_the_transport_itself_is_chosen_it_is_shown_once(out):
 def test_the_first_page_is_made_from_the_data_of_a_run(out, tmp_path_factory):
     write_report(CONFIG, out)
     root = tmp_path_factory.mktemp("root")
-    (root / "README.md").write_text("a\n<!-- results -->\n<!-- /results -->\nb\n")
+    (root / "results").mkdir()
+    for page in ("README.md", "results/README.md"):
+        (root / page).write_text("a\n<!-- results -->\n<!-- /results -->\nb\n")
     (out / "config.json").write_text(json.dumps({"config": vars(CONFIG)}))
     for name in ("fig6.png", "fig6.pdf", "examples.png", "times.json", "sheets/lw.png"):
         (out / name).parent.mkdir(exist_ok=True)
@@ -248,7 +250,8 @@ def test_the_first_page_is_made_from_the_data_of_a_run(out, tmp_path_factory):
     publish(out, root, "digits", "digits")
     adding, *_ = write_report(CONFIG, out)
     shown = [tuple(cell.strip() for cell in line.split("|")[1:-1])
-             for line in (root / "README.md").read_text().splitlines() if line.startswith("| 1→2")]
+             for line in (root / "results" / "README.md").read_text().splitlines()
+             if line.startswith("| 1→2")]
     # Without the number of seeds, and what is exact and what is kept alone.
     assert shown == [(*row[:3], *row[4:8], row[10]) for row in adding.rows]
 

@@ -1,6 +1,7 @@
 """Truths for the benchmark tab: it offers what a report holds, a report of older days less."""
 
 import json
+import re
 
 import pytest
 
@@ -85,6 +86,26 @@ def test_every_report_of_this_repository_can_be_drawn():
     for name in shipped:
         metric, target, way, *_ = benchmark_tab._open(name)
         assert "<svg" in benchmark_tab._draw(name, metric.value, target.value, way.value)
+
+
+def test_every_method_of_a_chart_has_a_name_and_a_look_of_its_own(tmp_path):
+    methods = ("none", "random", "centroids", "gaussian_ot", "lt", "lt_restricted",
+               "lt_few_layers", "lw", "lw_paper", "lw_neural", "lw_every_layer", "nearest",
+               "ceiling")
+    (tmp_path / "table2.json").write_text(json.dumps([row("chosen", name) for name in methods]))
+    chart = reports.digit_chart(tmp_path, "accepted", "chosen")
+    keys = re.findall(r'stroke="([^"]*)" stroke-width="4" stroke-dasharray="([^"]*)"/></svg>'
+                      r"([^<]*)<", chart)
+    assert len(keys) == len(methods)
+    assert len({(colour, dash) for colour, dash, _ in keys}) == len(methods)
+    colour = {name: colour for colour, _, name in keys}
+    assert len({colour[name] for name in ("no edit", "random direction", "real images")}) == 3
+    names = {name for *_, name in keys}
+    assert len(names) == len(methods)
+    assert not names & set(methods) - {"LT"}  # words, not names of the command line
+    bars = re.findall(r'<rect [^>]* fill="([^"]*)"[^>]*>', chart)
+    assert len(bars) == len(methods)
+    assert chart.count('fill-opacity=".35"') == sum(dash != "" for _, dash, _ in keys)
 
 
 def test_page_and_figures_call_and_colour_a_method_alike():

@@ -281,11 +281,55 @@ def test_the_faces_report_has_its_attributes_and_a_table_whose_words_are_whole(v
 def test_about_names_licences_and_what_it_is_not_for(visit):
     page = visit()
     open_tab(page, "About")
-    page.locator(".drawing svg:visible").wait_for()
+    page.locator(".drawing svg:visible").first.wait_for()
     text = page.locator("body").inner_text()
     for told in ("The method in three sentences", "What it is not for", "MNIST", "FFHQ",
                  "Client("):
         assert told in text
+
+
+def test_on_a_phone_the_drawing_can_be_read_and_the_api_is_a_tap_away(visit):
+    page = visit(390, 844)
+    open_tab(page, "About")
+    page.locator(".drawing svg:visible").first.wait_for()
+    sizes = page.locator(".drawing svg text").evaluate_all(
+        "all => all.map(one => parseFloat(getComputedStyle(one).fontSize)"
+        " * one.getScreenCTM().a)")
+    assert len(sizes) == 10
+    assert min(sizes) >= 10
+    link = page.get_by_role("button", name="Use via API")
+    link.scroll_into_view_if_needed()
+    box = link.bounding_box()
+    assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
+    assert box["height"] >= 16
+
+
+def test_a_refused_number_goes_with_the_next_edit(visit):
+    page = visit()
+    number = page.get_by_label("Held-out image", exact=True)
+    number.fill("40000")
+    alert = page.locator("[role=alert]:visible", has_text="from 0 to 3999, got 40000")
+    alert.wait_for()
+    told = page.locator(".card.plain .head span:visible").first.inner_text()
+    before = shown(page, "lw_neural")
+    page.get_by_role("button", name="Another digit").click()
+    changes(page, "lw_neural", before)
+    alert.wait_for(state="detached")
+    assert number.input_value() == re.search(r"held-out image (\d+)", told).group(1)
+
+
+def test_an_upload_that_was_refused_is_forgotten_with_the_next_image(visit):
+    page = visit()
+    page.get_by_role("button", name="Draw your own").click()
+    chooser = page.locator("input[type=file]").last
+    chooser.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"})
+    refused = page.locator(".notice:visible", has_text="not a picture that can be read")
+    refused.wait_for()
+    before = shown(page, "lw_neural")
+    page.locator("[data-example]").nth(3).click()
+    changes(page, "lw_neural", before)
+    refused.wait_for(state="detached")
+    page.locator(".note:visible", has_text="One to four digits").wait_for()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

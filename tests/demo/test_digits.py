@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from demo import digits, digits_tab, studio
+from demo import animate, digits, digits_cards, digits_tab, studio
 from demo.digits import METHODS, Edit
-from demo.digits_tab import View
+from demo.digits_cards import View
 from lwedit.editors import LatentWassersteinNeural, NeuralConfig
 from lwedit.editors.token_transport import Transport
 from lwedit.vocabulary import from_unit_range, to_unit_range
@@ -187,12 +187,12 @@ def test_the_strength_found_is_the_least_that_both_judges_accept(page, monkeypat
     assert digits.find_strength(pixels, [], edit(2), "lt") == 1.0
     found = digits_tab._find(*View(index, lt=0.3, lw=0.4, methods=("lt", "lw")))
     assert found[3:6] == (1.0, 1.0, 1.0)  # LT's, LW neural's as it was, LW affine's
-    assert "LT: the least strength accepted is 1." in found[-2]
+    assert "LT: the least strength accepted is 1." in found[-3]
     monkeypatch.setattr(digits, "_read", real)
     monkeypatch.setattr(digits, "SURE", 1.0)  # nobody is ever so sure
     assert digits.find_strength(pixels, [], edit(2), "lt") is None
     found = digits_tab._find(*View(index, lt=0.3))
-    assert "LT: no strength up to 3 makes an edit that the judges accept" in found[-2]
+    assert "LT: no strength up to 3 makes an edit that the judges accept" in found[-3]
     assert found[3] == 0.3
 
 
@@ -213,7 +213,7 @@ def test_the_cards_say_what_came_of_the_edit(page, monkeypatch):
         return readings
 
     monkeypatch.setattr(digits, "compare", told)
-    html = digits_tab.compare_html(View(of_count(2), methods=METHODS))
+    html = digits_cards.compare_html(View(of_count(2), methods=METHODS))
     lt = card(html, "lt")
     assert "latent classifier: 3 digits <b class=\"yes\">✓</b>" in lt
     assert "image judge: 2 digits <b class=\"no\">✗</b>" in lt
@@ -240,14 +240,39 @@ def test_who_adds_nothing_has_nothing_to_remove(page, monkeypatch):
         return readings
 
     monkeypatch.setattr(digits, "_compared", judged)
-    html = digits_tab.compare_html(View(of_count(1), [edit(2)], "remove"))
+    html = digits_cards.compare_html(View(of_count(1), [edit(2)], "remove"))
     assert "✓ really changed" in card(html, "lw_neural")
     assert "an edit before this one came to nothing" in card(html, "lt")
     assert "✓" not in card(html, "lt").split("latent")[0]
 
 
+def test_a_strip_rings_only_what_the_edit_itself_made_true(page, monkeypatch):
+    """LT added nothing, so where it is asked to remove, the number wanted is no success."""
+    real = digits._compared
+
+    def judged(data, shape, steps):
+        readings = real(data, shape, steps)
+        was = readings["original"]
+        for method, own in steps:
+            more = method == "lw_neural" and len(own) == 1
+            readings[method] = was._replace(classes=was.classes + "8" * more, sure=True,
+                                            judge=was.judge + more)
+        return readings
+
+    index = of_count(1)
+    before = digits.compare(digits.heldout_image(index), [])["original"]
+    removed = [before._replace(sure=True) for _ in digits.STRIP]
+    monkeypatch.setattr(digits, "_compared", judged)
+    monkeypatch.setattr(digits, "strip", lambda *_: {
+        method: digits.DigitStrip(digits.STRIP, removed) for method in ("lt", "lw_neural")})
+    html = digits_cards.strip_html(View(index, [edit(2)], "remove"))
+    lt, neural = html.split('scope="row"')[1:]
+    assert lt.count('class="hit') == 0
+    assert neural.count('class="hit') == len(digits.STRIP) - 1  # none where nothing was done
+
+
 def test_only_the_methods_chosen_are_shown(page):
-    html = digits_tab.compare_html(View(of_count(1)))
+    html = digits_cards.compare_html(View(of_count(1)))
     assert html.count("<figure") == 3
     assert 'class="card lw"' not in html
     *visible, html = digits_tab._chosen(*View(of_count(1), methods=["lw", "lt"]))
@@ -259,28 +284,28 @@ def test_a_missing_editor_is_said_and_the_other_methods_go_on(page, monkeypatch)
     can = studio.Studio.can
     monkeypatch.setattr(studio.Studio, "can", lambda self, method, step: (
         can(self, method, step) and (method != "lw_neural" or step.attribute != "at_least_3")))
-    html = digits_tab.compare_html(View(of_count(2)))
+    html = digits_cards.compare_html(View(of_count(2)))
     assert "No editor of LW neural for 2→3" in card(html, "lw_neural")
     assert "<img" not in card(html, "lw_neural")
     assert "image judge" in card(html, "lt")
-    assert digits_tab.strip_html(View(of_count(2))).count('scope="row"') == 1
+    assert digits_cards.strip_html(View(of_count(2))).count('scope="row"') == 1
 
 
 def test_at_four_digits_the_page_says_so_and_still_shows_the_image(page):
-    html = digits_tab.compare_html(View(of_count(4)))
+    html = digits_cards.compare_html(View(of_count(4)))
     assert "no editor adds a fifth" in html
     assert html.count("<figure") == 3
 
 
 @pytest.mark.parametrize("strength", [float("nan"), -1.0, 1e9])
 def test_a_strange_strength_is_a_notice_not_a_crash(page, strength):
-    html = digits_tab.compare_html(View(of_count(1), lt=strength))
+    html = digits_cards.compare_html(View(of_count(1), lt=strength))
     assert "The strength must be a number from 0 to 5" in html
 
 
 @pytest.mark.parametrize("draw", [-1, 2**31, None])
 def test_a_strange_draw_is_a_notice_and_the_next_draw_mends_it(page, draw):
-    html = digits_tab.compare_html(View(of_count(1), draw=draw))
+    html = digits_cards.compare_html(View(of_count(1), draw=draw))
     assert "The draw must be a whole number" in html
     assert digits_tab._another(*View(of_count(1), draw=draw))[6] == 1
 
@@ -298,6 +323,7 @@ def test_a_number_out_of_range_is_said_beside_the_field_and_changes_nothing(page
     said = [value for value in answer if isinstance(value, str)]
     assert len(said) == 1
     assert "The image must be a whole number from 0 to 39, got 99" in said[0]
+    assert digits_tab._another(*View(3))[8] == 3  # and any other widget puts the number back
     answer = digits_tab._numbered(7, *View(3, lt=2.0, draw=4))
     assert answer[0] == 7
     assert answer[3:7] == (1.0, 1.0, 1.0, 0)
@@ -321,12 +347,12 @@ def test_a_drawing_takes_the_place_of_the_image_and_a_bad_one_does_not(page):
     canvas = np.zeros((320, 320, 4), np.uint8)
     canvas[100:220, 150:168] = (17, 17, 17, 255)
     view = View(of_count(1), [edit(2)], lt=2.0)
-    said, own, edits, *rest = digits_tab._from_drawing(as_uri(canvas), *view)
-    assert "Encoded" in said
+    own, edits, *rest = digits_tab._from_drawing(as_uri(canvas), *view)
+    assert "Encoded" in rest[-2]
     assert own.shape == (1, 64, 64)
     assert edits == []
     assert "your picture" in rest[-1]
-    said, source, edits, *_ = digits_tab._from_drawing(
+    source, edits, *_, said, _ = digits_tab._from_drawing(
         as_uri(np.zeros((320, 320, 4), np.uint8)), *view)
     assert source == view.source
     assert edits == [edit(2)]
@@ -335,7 +361,7 @@ def test_a_drawing_takes_the_place_of_the_image_and_a_bad_one_does_not(page):
 
 def test_an_upload_without_digits_is_not_called_undrawn(page, tmp_path):
     Image.new("L", (200, 200), 230).save(tmp_path / "empty.png")
-    said, *_ = digits_tab._from_upload(str(tmp_path / "empty.png"), *View(of_count(1)))
+    *_, said, _ = digits_tab._from_upload(str(tmp_path / "empty.png"), *View(of_count(1)))
     assert "No digits were found in this picture" in said
 
 
@@ -353,10 +379,10 @@ def test_keep_adds_digit_after_digit_and_sets_the_strengths_back(page):
         kept = View(*values[:8])
         assert kept.edits[-1].attribute == f"at_least_{n}"
         assert (kept.lt, kept.lw_neural, kept.lw, kept.draw) == (0, 0, 0, 0)
-        assert values[-4].count("+1 digit") == n - 1
+        assert values[-5].count("+1 digit") == n - 1
         view = kept.at(1.0)
     assert view.edits[0] == Edit("at_least_2", True, {"lt": 2.0, "lw_neural": 1.0, "lw": 1.0}, 5)
-    assert "no editor adds a fifth" in digits_tab.compare_html(view)
+    assert "no editor adds a fifth" in digits_cards.compare_html(view)
     assert list(digits_tab._keep(*view)[1]) == view.edits
 
 
@@ -364,7 +390,7 @@ def test_reset_resets_all_of_it(page):
     own = digits.heldout_image(3)
     view = View(own, [edit(2)], "remove", 2.0, 0.5, 0.1, 9, ["lt"])
     assert digits_tab._reset(5, *view)[:9] == (5, [], "add", 1.0, 1.0, 1.0, 0, ["lt"], 5)
-    assert digits_tab._reset(99, *view)[0] == digits_tab.EXAMPLES[0]
+    assert digits_tab._reset(99, *view)[0] == digits_cards.EXAMPLES[0]
 
 
 def test_another_digit_is_the_next_draw_and_a_draw_is_always_the_same(page):
@@ -399,3 +425,25 @@ def test_the_page_opens_where_the_point_is_seen():
     assert digits.outcome(before, readings["lt"], count, edits) == "fooled"
     assert digits.outcome(before, readings["lw_neural"], count, edits) == "changed"
     assert readings["lw_neural"].sure
+
+
+def test_the_animation_is_green_where_the_edit_is_accepted(page, monkeypatch, tmp_path):
+    index, real, side = of_count(1), digits._read, 160 + 14
+    before = digits.compare(digits.heldout_image(index), [])["original"]
+
+    def judged(x, w):  # every second picture of a strip has a digit more
+        return [one._replace(classes=before.classes + "8" * (i % 2), judge=before.judge + i % 2,
+                             sure=True) for i, one in enumerate(real(x, w))]
+
+    monkeypatch.setattr(digits, "_read", judged)
+    frames = animate.draw_strip(index, (0.0, 0.5, 1.0, 1.5))
+    assert [frame.size for frame in frames] == [(3 * side - 14, 186)] * 4
+    green = [[frame.getpixel((column * side, 100)) == (11, 138, 90) for column in range(3)]
+             for frame in frames]
+    assert green == [[False] * 3, [True] * 3, [False] * 3, [True] * 3]
+    still = [frames[0].crop((column * side, 26, column * side + 160, 186)).tobytes()
+             for column in range(3)]
+    assert len(set(still)) == 1  # nothing is done at strength 0
+    animate.main(["--image", str(index), "--out", str(tmp_path / "strip.gif")])
+    with Image.open(tmp_path / "strip.gif") as made:
+        assert made.n_frames == len(animate.STRENGTHS)

@@ -120,3 +120,22 @@ def test_the_shipped_judges_report_has_strangers_under_that_key():
 
     domain = FacesDomain.load()
     assert 0 < domain.facts()["identity"][domain.identities[-1]]["strangers"] < 1
+
+
+@pytest.mark.parametrize(
+    ("judge", "ringed"),
+    [
+        ((0.1, 0.4, 0.9, 0.9, 0.9, 0.9, 0.9), (-2.0, -1.0)),  # it has it: only removing can succeed
+        ((0.6, 0.7, 0.9, 0.9, 0.9, 0.9, 0.9), ()),
+        ((0.0, 0.0, 0.1, 0.3, 0.6, 0.4, 0.9), (1.0, 2.0)),  # it lacks it: nothing to remove
+    ],
+)
+def test_a_ring_says_that_what_was_asked_for_came_true(tab, monkeypatch, judge, ringed):
+    pixels = faces.strip(1, [], "disc")["lw"].pixels
+    monkeypatch.setattr(faces, "strip", lambda *_: {"lw": faces.FaceStrip(faces.STRIP, pixels,
+                                                                          judge)})
+    html = faces_tab.strip_html(1, [], "disc")
+    cells = re.findall(r'<td class="([^"]*)"><img src="[^"]*" alt="LW affine at strength ([^:]*):',
+                       html)
+    assert [float(strength) for _, strength in cells] == list(faces.STRIP)
+    assert tuple(float(strength) for kinds, strength in cells if "hit" in kinds) == ringed

@@ -12,6 +12,7 @@ import torch
 from scipy.stats import fisher_exact
 
 from benchmark.bars import bars, to_markdown
+from benchmark.front import front_table
 from benchmark.generator import readable
 from lwedit.domains.digits import ASSETS
 from lwedit.judges.digits import truth
@@ -87,10 +88,12 @@ def test_the_published_results_are_of_the_shipped_weights(shipped):
     assert edits["weights"] == shipped.weights
 
 
-def test_readme_shows_the_published_tables():
-    readme = (RESULTS.parent / "README.md").read_text()
-    assert (RESULTS / "digits" / "readme.md").read_text() in readme
-    assert to_markdown(list(bars(RESULTS.parent))).strip() in readme
+def test_the_pages_show_the_published_tables():
+    readme, results = ((folder / "README.md").read_text() for folder in (RESULTS.parent, RESULTS))
+    rows = json.loads((RESULTS / "digits" / "table2.json").read_text())
+    assert f"<!-- results -->\n{front_table(rows)}\n<!-- /results -->" in readme
+    assert (RESULTS / "digits" / "readme.md").read_text() in results
+    assert to_markdown(list(bars(RESULTS.parent))) == (RESULTS / "bars.md").read_text()
 
 
 @pytest.mark.slow

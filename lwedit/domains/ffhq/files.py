@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lwedit.data import labels
 from lwedit.data.arrays import read_array
-from lwedit.domains.base import default_cache
+from lwedit.shipped import default_cache
 
 __all__ = [
     "CELEBA_ATTRIBUTES",

@@ -1,4 +1,4 @@
-"""Truths of published attribute results: copies, README's text, both agree in this repository."""
+"""Truths of published attribute results: copies, the page's text, both agree in this repository."""
 
 from pathlib import Path
 
@@ -15,8 +15,10 @@ def between(path):
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_copied_and_readme_says_the_same(finished, tmp_path):
-    (tmp_path / "README.md").write_text("# a\n\n<!-- faces -->\nold\n<!-- /faces -->\n\nend\n")
+def test_a_finished_run_is_copied_and_the_page_says_the_same(finished, tmp_path):
+    page = tmp_path / "results" / "README.md"
+    page.parent.mkdir()
+    page.write_text("# a\n\n<!-- faces -->\nold\n<!-- /faces -->\n\nend\n")
     for _ in range(2):
         publish(finished.out, tmp_path, "attributes", "faces")
     folder = tmp_path / "results" / "faces"
@@ -24,24 +26,32 @@ def test_a_finished_run_is_copied_and_readme_says_the_same(finished, tmp_path):
                  "figures/fig4.pdf", "figures/fig5.png"):
         assert (folder / name).read_bytes() == (finished.out / name).read_bytes()
     assert not list(folder.rglob("*.npz"))
-    text = between(tmp_path / "README.md")
+    text = between(page)
     assert text == (folder / "readme.md").read_text()
     assert text.splitlines()[0].startswith("| method | edits reached")
-    assert (tmp_path / "README.md").read_text().endswith("<!-- /faces -->\n\nend\n")
+    assert page.read_text().endswith("<!-- /faces -->\n\nend\n")
 
 
 def test_a_toy_run_leaves_readme_alone(finished, tmp_path):
     publish(finished.out, tmp_path, "attributes", "toy")
     assert (tmp_path / "results" / "toy" / "results.csv").exists()
-    assert not (tmp_path / "README.md").exists()
+    assert not list(tmp_path.rglob("README.md"))
 
 
-def test_readme_has_a_place_for_faces():
-    assert (ROOT / "README.md").read_text().count("<!-- faces -->") == 1
+def test_the_page_of_results_has_a_place_for_faces():
+    assert (ROOT / "results" / "README.md").read_text().count("<!-- faces -->") == 1
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="no faces results in this checkout")
-def test_readme_shows_what_is_published():
-    assert between(ROOT / "README.md") == (PUBLISHED / "readme.md").read_text()
+def test_the_page_of_results_shows_what_is_published():
+    assert between(ROOT / "results" / "README.md") == (PUBLISHED / "readme.md").read_text()
     large = [path for path in PUBLISHED.rglob("*") if path.stat().st_size > 10_000_000]
     assert not large
+
+
+@pytest.mark.slow
+def test_an_editor_of_a_run_says_what_measured_it(finished):
+    cards = list((finished.out / "editors").glob("*/README.md"))
+    assert cards
+    for card in cards:
+        assert "| measured by | benchmark/run.py --domain toy, seed " in card.read_text()
