@@ -62,17 +62,19 @@ class Edit(NamedTuple):
         add: Whether a digit is added or removed.
         strengths: By method, at least 0, in the method's own unit.
         draw: Which answer of LW neural.
+        digit: Which digit LW neural adds or removes; None leaves it open.
     """
 
     attribute: str
     add: bool
     strengths: Mapping[str, float]
     draw: int = 0
+    digit: int | None = None
 
     def step(self, method: str) -> Step:
         """What a method is asked for."""
         size = self.strengths[method]
-        return Step(self.attribute, size if self.add else -size, self.draw)
+        return Step(self.attribute, size if self.add else -size, self.draw, self.digit)
 
 
 class DigitReading(NamedTuple):
@@ -164,7 +166,8 @@ def goal_after(count: int, edits: Sequence[Edit]) -> int:
 
 
 def next_edit(
-    count: int, edits: Sequence[Edit], *, add: bool, strengths: Mapping[str, float], draw: int = 0
+    count: int, edits: Sequence[Edit], *, add: bool, strengths: Mapping[str, float],
+    draw: int = 0, digit: int | None = None,
 ) -> Edit:
     """The edit that adds or removes one digit after those already made.
 
@@ -174,6 +177,7 @@ def next_edit(
         add: Whether a digit is added or removed.
         strengths: By method.
         draw: Which answer of LW neural, 0 to `LAST_DRAW`.
+        digit: Which digit LW neural adds or removes, if that is asked.
 
     Raises:
         ValueError: In plain words, if there is no such edit.
@@ -186,11 +190,14 @@ def next_edit(
         raise ValueError(
             f"The draw must be a whole number from 0 to {LAST_DRAW}, got {draw!r:.40}."
         )
+    if digit is not None and not is_whole(digit, 9):
+        raise ValueError(f"The digit must be a whole number from 0 to 9, got {digit!r:.40}.")
     if add and now >= MOST:
         raise ValueError(f"There are {MOST} digits already, and no editor adds a fifth.")
     if not add and now <= LEAST:
         raise ValueError("There is one digit only, and no editor removes the last.")
-    return Edit(f"at_least_{now + 1 if add else now}", add, dict(strengths), int(draw))
+    return Edit(f"at_least_{now + 1 if add else now}", add, dict(strengths), int(draw),
+                None if digit is None else int(digit))
 
 
 def outcome(

@@ -43,6 +43,7 @@ class View(NamedTuple):
         lw: Strength of LW affine.
         draw: Which answer of LW neural.
         methods: Which are shown.
+        digit: Which digit LW neural adds or removes; -1 leaves it open.
     """
 
     source: Source = START
@@ -53,6 +54,7 @@ class View(NamedTuple):
     lw: float = DEFAULT
     draw: float = 0
     methods: Sequence[str] = _FIRST
+    digit: int = -1
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -83,7 +85,8 @@ class View(NamedTuple):
         """The edit on the sliders."""
         strengths = {method: getattr(self, method) for method in METHODS}
         return digits.next_edit(
-            count, self.edits, add=self.way == "add", strengths=strengths, draw=self.draw)
+            count, self.edits, add=self.way == "add", strengths=strengths, draw=self.draw,
+            digit=None if self.digit == -1 else self.digit)
 
 
 def counted(n: int) -> str:

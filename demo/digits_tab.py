@@ -86,6 +86,8 @@ def build(page: gr.Blocks) -> None:
             with gr.Row(elem_classes="seedrow"):
                 another = gr.Button("Another digit", variant="primary", scale=2, min_width=120)
                 draw = gr.Number(0, label="Seed", precision=0, scale=1, min_width=90)
+            digit = gr.Dropdown([("any", -1), *((str(c), c) for c in range(10))], value=-1,
+                                label="Which digit, by LW neural")
             find = gr.Button("Find strength")
             found = html()
             with gr.Row(elem_classes="seedrow"):
@@ -117,7 +119,7 @@ def build(page: gr.Blocks) -> None:
             cards = html(elem_classes="first")
             html('<p class="note">Images to begin with, picked by hand.</p>')
             gallery, table = html(js_on_load=_PICK), html()
-    shown = [source, edits, way, *sliders.values(), draw, methods]
+    shown = [source, edits, way, *sliders.values(), draw, methods, digit]
     everything = [*shown, index, chips, beside, found, message, cards]
     quiet: dict[str, Any] = {
         "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "cpu",
@@ -135,6 +137,7 @@ def build(page: gr.Blocks) -> None:
     on([way.input], _turned, shown, everything)
     on([methods.input], _chosen, shown, [*sliders.values(), cards])
     on([another.click], _another, shown, everything)
+    on([digit.input], _asked, shown, everything)
     gr.on([find.click], _find, shown, everything, **quiet)
     on([index.input], _numbered, [index, *shown], everything)
     on([other.click], _random, shown, everything)
@@ -206,6 +209,12 @@ def _another(*values: Any) -> tuple[Any, ...]:  # noqa: ANN401
     known = isinstance(view.draw, int | float) and 0 <= view.draw < digits.LAST_DRAW
     return _everything(view._replace(draw=int(view.draw) + 1 if known else 1,
                                      lw_neural=view.lw_neural or DEFAULT))
+
+
+def _asked(*values: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    """LW neural's edit by the digit asked for, at its full strength where it stood at none."""
+    view = View(*values)
+    return _everything(view._replace(lw_neural=view.lw_neural or DEFAULT))
 
 
 def _find(*values: Any) -> tuple[Any, ...]:  # noqa: ANN401

@@ -77,7 +77,9 @@ def edit_face(seed: int, attributes: list[str], strengths: list[float]) -> dict[
     return {name: _answer(one) for name, one in readings.items()}
 
 
-def add_digits(image: int, strengths: list[float], draw: int = 0) -> dict[str, Any]:
+def add_digits(
+    image: int, strengths: list[float], draw: int = 0, digit: int = -1
+) -> dict[str, Any]:
     """Add digits to a held-out image by LT, LW neural and LW affine, or remove them.
 
     Args:
@@ -85,6 +87,7 @@ def add_digits(image: int, strengths: list[float], draw: int = 0) -> dict[str, A
         strengths: One for each digit, -5 to 5: above 0 adds one, below 0 removes one. 1 is LW
             neural's transport itself, and the best single strength of the others.
         draw: Which answer of LW neural: 0, or the seed of another.
+        digit: Which digit LW neural adds or removes, 0 to 9; -1 leaves it open.
 
     Returns:
         For "image", "original" (its reconstruction, which is what gets edited), "lt", "lw_neural"
@@ -101,7 +104,8 @@ def add_digits(image: int, strengths: list[float], draw: int = 0) -> dict[str, A
                 raise ValueError(f"The strength must be a number, got {strength!r:.40}.")
             sizes = dict.fromkeys(digits.METHODS, abs(strength))
             edits.append(digits.next_edit(
-                count, edits, add=strength > 0, strengths=sizes, draw=draw))
+                count, edits, add=strength > 0, strengths=sizes, draw=draw,
+                digit=None if digit == -1 else digit))
         readings = digits.compare(pixels, edits)
     return {name: _answer(one) for name, one in readings.items()}
 

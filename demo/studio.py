@@ -52,11 +52,13 @@ class Step(NamedTuple):
         attribute: What is added.
         strength: How much of it, in the method's own unit (`demo.bundles.Unit`); below 0 removes.
         draw: Which of several answers, for LW neural; 0 is the editor's own, others are seeds.
+        k: Which class of thing is added or removed, for LW neural; None leaves it open.
     """
 
     attribute: str
     strength: float
     draw: int = 0
+    k: int | None = None
 
 
 class Edited(NamedTuple):
@@ -129,8 +131,10 @@ class Studio:
         """One step of a method, and the alpha that its strength means."""
         alpha = self.bundle.units[method][step.attribute].alpha(step.strength)
         editor = self.bundle.editors[method][step.attribute]
-        if step.draw and isinstance(editor, NeuralEditor):
-            return editor.draw(w, alpha, torch.Generator().manual_seed(step.draw)), alpha
+        asked = step.draw or step.k is not None
+        if asked and isinstance(editor, NeuralEditor):
+            rng = torch.Generator().manual_seed(step.draw)
+            return editor.draw(w, alpha, rng, step.k), alpha
         return editor.edit(w, alpha), alpha
 
     def can(self, method: str, step: Step) -> bool:

@@ -323,7 +323,7 @@ def test_a_number_out_of_range_is_said_beside_the_field_and_changes_nothing(page
     said = [value for value in answer if isinstance(value, str)]
     assert len(said) == 1
     assert "The image must be a whole number from 0 to 39, got 99" in said[0]
-    assert digits_tab._another(*View(3))[8] == 3  # and any other widget puts the number back
+    assert digits_tab._another(*View(3))[9] == 3  # and any other widget puts the number back
     answer = digits_tab._numbered(7, *View(3, lt=2.0, draw=4))
     assert answer[0] == 7
     assert answer[3:7] == (1.0, 1.0, 1.0, 0)
@@ -388,9 +388,23 @@ def test_keep_adds_digit_after_digit_and_sets_the_strengths_back(page):
 
 def test_reset_resets_all_of_it(page):
     own = digits.heldout_image(3)
-    view = View(own, [edit(2)], "remove", 2.0, 0.5, 0.1, 9, ["lt"])
-    assert digits_tab._reset(5, *view)[:9] == (5, [], "add", 1.0, 1.0, 1.0, 0, ["lt"], 5)
+    view = View(own, [edit(2)], "remove", 2.0, 0.5, 0.1, 9, ["lt"], 7)
+    assert digits_tab._reset(5, *view)[:10] == (5, [], "add", 1.0, 1.0, 1.0, 0, ["lt"], -1, 5)
     assert digits_tab._reset(99, *view)[0] == digits_cards.EXAMPLES[0]
+
+
+def test_the_digit_asked_for_is_the_one_that_lw_neural_adds():
+    """With the shipped editor of the real domain, as the page reads the image."""
+    index = next(i for i in digits_cards.EXAMPLES
+                 if digits.source_count(digits.heldout_image(i)) == 1)
+    pixels, read = digits.heldout_image(index), 0
+    for digit in range(10):
+        asked = digits.next_edit(1, [], add=True, strengths={"lw_neural": 1.0}, digit=digit)
+        reading = digits.compare(pixels, [asked], ("lw_neural",))["lw_neural"]
+        read += str(digit) in reading.classes
+    assert read >= 8
+    with pytest.raises(ValueError, match="The digit must be a whole number from 0 to 9, got 10"):
+        digits.next_edit(1, [], add=True, strengths={"lw_neural": 1.0}, digit=10)
 
 
 def test_another_digit_is_the_next_draw_and_a_draw_is_always_the_same(page):
@@ -413,6 +427,8 @@ def test_another_digit_is_the_next_draw_and_a_draw_is_always_the_same(page):
     assert not torch.equal(made[1], made[0])
     assert not torch.equal(made[1], made[2])
     assert place.can("lw_neural", studio.Step(task.attribute, 1.0))
+    with pytest.raises(ValueError, match="k must be one of the editor's 0 classes"):
+        place.move(w, "lw_neural", studio.Step(task.attribute, 1.0, k=3))
     assert not place.can("lw_neural", studio.Step(task.attribute, -1.0))
 
 
