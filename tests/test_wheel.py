@@ -67,7 +67,7 @@ def installed(wheel, tmp_path_factory):
 @pytest.mark.slow
 def test_it_holds_weights_types_and_nothing_of_the_workshop(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("lwedit/py.typed", "baselines/py.typed", "benchmark/attributes/command.py",
+    for name in ("lwedit/py.typed", "baselines/py.typed", "benchmark/tables/digits.py",
                  "lwedit/assets/digits/generator.safetensors",
                  "lwedit/assets/mnist/train-images-idx3-ubyte.xz",
                  "lwedit/assets/avatars/sprites.npz"):
