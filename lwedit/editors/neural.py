@@ -30,14 +30,15 @@ so that what is added has to be of the class asked for, and what was there has t
 a_l learn beside to read the labels of target codes (cross-entropy), before the transport begins and
 on: without that no fit of this length comes to see them. Without labels, added digits are often
 between two classes. An edit does not need them: it takes y as the a_l read it. The class of `edit`
-is drawn by the code's own bits, so that all classes come evenly; `draw` can be asked for one. One
-fit serves every number of things, each of which is an attribute of its own.
+is drawn by the code's own bits, so that all classes come evenly, or, where one is removed, is the
+one read most surely; `draw` can be asked for one. One fit serves every number of things, each of
+which is an attribute of its own.
 
 Sources: Korotin, Selikhanovych, Burnaev, "Neural Optimal Transport", ICLR 2023 (maps with noise);
 Choi, Choi, Kang, "Generative Modeling through the Semi-dual Formulation of Unbalanced Optimal
 Transport", NeurIPS 2023. The choice among m answers by f - c is ours: it is the inner maximum of
-the semi-dual, taken over m candidates in place of one. The labels enter
-the potential as in Miyato, Koyama, "cGANs with Projection Discriminator", ICLR 2018.
+the semi-dual, taken over m candidates in place of one. The labels enter the potential as in
+Miyato, Koyama, "cGANs with Projection Discriminator", ICLR 2018.
 """
 
 from collections.abc import Generator
@@ -195,12 +196,12 @@ class NeuralEditor(Editor):
         direction: Direction,
     ) -> Int64[Tensor, " n"]:
         """The class that each code gets or loses."""
-        transport = self.transports[direction]
-        if self._priority is None:
-            priority = _drawn_by(w, transport.classes)
-        else:
-            priority = self._priority.expand(len(w), -1)
-        return transport.choose_class(x, priority.to(x), adding=direction == "add")
+        transport, priority = self.transports[direction], None
+        if self._priority is not None:
+            priority = self._priority.to(x).expand(len(w), -1)
+        elif direction == "add":
+            priority = _drawn_by(w, transport.classes).to(x)
+        return transport.choose_class(x, priority, adding=direction == "add")
 
 
 def _drawn_by(w: Float[Tensor, "n layers dim"], classes: int) -> Float[Tensor, "n classes"]:

@@ -286,15 +286,17 @@ class Transport(nn.Module):
 
     @torch.no_grad()
     def choose_class(
-        self, x: Float[Tensor, "n tokens entries"], priority: Float[Tensor, "n classes"], *,
+        self, x: Float[Tensor, "n tokens entries"], priority: Float[Tensor, "n classes"] | None, *,
         adding: bool,
     ) -> Int64[Tensor, " n"]:
         """The class of highest priority; of those that a code shows, where one is removed.
 
         Args:
             x: Codes.
-            priority: Of each class, in [0, 1).
+            priority: Of each class, in [0, 1); None takes the class that is read most surely.
             adding: Whether a class is added; all classes can be.
         """
-        shown = 0.0 if adding else (self.read(x)[:, 1 : 1 + self.classes] > 0).to(x)
-        return (priority + shown).argmax(dim=1)
+        read = self.read(x)[:, 1 : 1 + self.classes]
+        if priority is None:
+            return read.argmax(dim=1)
+        return (priority if adding else priority + (read > 0).to(x)).argmax(dim=1)
