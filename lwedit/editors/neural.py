@@ -30,9 +30,9 @@ so that what is added has to be of the class asked for, and what was there has t
 a_l learn beside to read the labels of target codes (cross-entropy), before the transport begins and
 on: without that no fit of this length comes to see them. Without labels, added digits are often
 between two classes. An edit does not need them: it takes y as the a_l read it. The class of `edit`
-is drawn by the code's own bits, so that all classes come evenly, or, where one is removed, is the
-one read most surely; `draw` can be asked for one. One fit serves every number of things, each of
-which is an attribute of its own.
+is drawn by the code's own bits, so that all classes come evenly, or, where one is removed, is that
+without which the potential most surely reads one fewer; `draw` can be asked for one. One fit serves
+every number of things, each of which is an attribute of its own.
 
 Sources: Korotin, Selikhanovych, Burnaev, "Neural Optimal Transport", ICLR 2023 (maps with noise);
 Choi, Choi, Kang, "Generative Modeling through the Semi-dual Formulation of Unbalanced Optimal
@@ -196,12 +196,12 @@ class NeuralEditor(Editor):
         direction: Direction,
     ) -> Int64[Tensor, " n"]:
         """The class that each code gets or loses."""
-        transport, priority = self.transports[direction], None
+        transport, adding = self.transports[direction], direction == "add"
         if self._priority is not None:
-            priority = self._priority.to(x).expand(len(w), -1)
-        elif direction == "add":
-            priority = _drawn_by(w, transport.classes).to(x)
-        return transport.choose_class(x, priority, adding=direction == "add")
+            return transport.choose_class(x, self._priority.to(x).expand(len(w), -1), adding=adding)
+        if adding:
+            return transport.choose_class(x, _drawn_by(w, transport.classes).to(x), adding=True)
+        return transport.surest_to_go(x, self.noises[0])
 
 
 def _drawn_by(w: Float[Tensor, "n layers dim"], classes: int) -> Float[Tensor, "n classes"]:

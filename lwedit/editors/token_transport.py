@@ -286,17 +286,38 @@ class Transport(nn.Module):
 
     @torch.no_grad()
     def choose_class(
-        self, x: Float[Tensor, "n tokens entries"], priority: Float[Tensor, "n classes"] | None, *,
+        self, x: Float[Tensor, "n tokens entries"], priority: Float[Tensor, "n classes"], *,
         adding: bool,
     ) -> Int64[Tensor, " n"]:
         """The class of highest priority; of those that a code shows, where one is removed.
 
         Args:
             x: Codes.
-            priority: Of each class, in [0, 1); None takes the class that is read most surely.
+            priority: Of each class, in [0, 1).
             adding: Whether a class is added; all classes can be.
         """
-        read = self.read(x)[:, 1 : 1 + self.classes]
-        if priority is None:
-            return read.argmax(dim=1)
-        return (priority if adding else priority + (read > 0).to(x)).argmax(dim=1)
+        shown = 0.0 if adding else (self.read(x)[:, 1 : 1 + self.classes] > 0).to(x)
+        return (priority + shown).argmax(dim=1)
+
+    @torch.no_grad()
+    def surest_to_go(
+        self, x: Float[Tensor, "n tokens entries"], z: Float[Tensor, " z"]
+    ) -> Int64[Tensor, " n"]:
+        """Of the classes that a code shows, the one without which it most surely shows one fewer.
+
+        A class that is there twice, or that this map does not take away, is left in peace. What is
+        read is the highest count that the code has now.
+
+        Args:
+            x: Codes.
+            z: Noise but for the class.
+        """
+        read = self.read(x)
+        shown, counts = (read[:, 1:] > 0).split([self.classes, read.shape[1] - 1 - self.classes], 1)
+        highest = 1 + self.classes + (counts.sum(dim=1, keepdim=True) - 1).clamp(min=0)
+        left = []
+        for k in range(self.classes):
+            u = self.with_class(z.expand(len(x), -1), torch.full_like(highest[:, 0], k))
+            left.append(self.read(x + self.move(x, u)).gather(1, highest))
+        away = ~shown & shown.any(dim=1, keepdim=True)
+        return torch.cat(left, dim=1).masked_fill(away, torch.inf).argmin(dim=1)

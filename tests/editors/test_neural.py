@@ -335,3 +335,10 @@ def test_one_fit_serves_every_number_of_things():
         edited = editor.edit(codes(300, filled, 9), 1.0)
         now = (edited.mean(dim=2) > 0).sum(dim=1)
         assert (now == filled + 1).float().mean() > 0.9
+
+
+def test_without_a_class_asked_for_one_that_is_shown_is_removed(by_class):
+    w, y = _filled(400, 2, 12)
+    edited = by_class.edit(w, -1.0)
+    once = y.sum(dim=1) == 2  # one token of each class
+    assert ((edited[:, :, 0] > 0).sum(dim=1)[once] == 1).float().mean() > 0.9
