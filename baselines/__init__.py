@@ -16,7 +16,9 @@ from baselines.latent_transformer import (
 )
 from baselines.lelsd import Lelsd
 from baselines.lightsb import LightSb
+from baselines.lw_perceptual import LatentWassersteinPerceptual
 from baselines.sefa import SeFa
+from baselines.ulightot import ULightOt
 from baselines.wstar import WStar
 from lwedit.editors import (
     Editor,
@@ -36,12 +38,14 @@ __all__ = [
     "LatentTransformer",
     "LatentTransformerConfig",
     "LatentTransformerStar",
+    "LatentWassersteinPerceptual",
     "Lelsd",
     "LightSb",
     "Nearest",
     "NoEdit",
     "RandomDirection",
     "SeFa",
+    "ULightOt",
     "WStar",
 ]
 
@@ -57,6 +61,7 @@ METHODS: dict[str, type[Editor]] = {
         GanSpace,
         SeFa,
         LightSb,
+        ULightOt,
         WStar,
         Lelsd,
         LatentTransformerStar,
@@ -65,6 +70,7 @@ METHODS: dict[str, type[Editor]] = {
         LatentWassersteinStar,
         LatentWasserstein,
         LatentWassersteinNeural,
+        LatentWassersteinPerceptual,
         Nearest,
     )
 }

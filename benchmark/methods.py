@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import baselines as others
 from baselines import METHODS
+from baselines.lw_perceptual import PerceptualConfig
 from benchmark.presets import RunConfig
 from lwedit.editors import (
     AdamSolver,
@@ -84,6 +85,10 @@ def _affine(_: FitData, **settings: Any) -> LatentWassersteinConfig:
     return affine_config(settings)
 
 
+def _perceptual(_: FitData, **settings: Any) -> PerceptualConfig:
+    return PerceptualConfig(affine_config(settings))
+
+
 def _neural(_: FitData, **settings: Any) -> NeuralConfig:
     return NeuralConfig(**settings)
 
@@ -111,6 +116,7 @@ REGISTRY: dict[str, Method] = {
     "ganspace": Method(METHODS["ganspace"], "GANSpace", "#AA4499", (0, (5, 1)), "p"),
     "sefa": Method(METHODS["sefa"], "SeFa", "#DDAA33", (0, (5, 1)), "h"),
     "lightsb": Method(METHODS["lightsb"], "LightSB", "#44AA99", "-.", "d"),
+    "ulightot": Method(METHODS["ulightot"], "ULightOT", "#44AA99", (0, (5, 1)), "D"),
     "wstar": Method(METHODS["wstar"], "W*", "#332288", (0, (3, 1, 1, 1)), "X"),
     "lelsd": Method(METHODS["lelsd"], "LELSD", "#999933", "-.", "H"),
     "lt_star": Method(METHODS["lt_star"], "LT(*)", "#E69F00", "--", "s", _transformer),
@@ -119,6 +125,8 @@ REGISTRY: dict[str, Method] = {
                        shipped=1, as_fitted=True),
     "lw_star": Method(METHODS["lw_star"], "LW(*)", "#000000", "--", "o", _affine, as_fitted=True),
     "lw": Method(_LW, "LW, affine (ours)", "#0072B2", "-", "o", _affine, as_fitted=True),
+    "lw_perceptual": Method(METHODS["lw_perceptual"], "LW, perceptual cost", "#0072B2", "-.", "^",
+                            _perceptual, as_fitted=True),
     "lw_neural": Method(METHODS["lw_neural"], "LW neural (ours)", "#882255", "-", "P", _neural,
                         shipped=1, as_fitted=True),
     "lt_restricted": Method(_LT, "LT, edits layers 0–2", "#B2182B", ":", "s", _transformer,

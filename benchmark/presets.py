@@ -71,11 +71,12 @@ def _digits(layers: tuple[int, ...] | None) -> dict[str, dict[str, Any]]:
               "most_codes": 6_000, "layers": layers}
     # Restricted after the fit; the others know layers in theirs, or edit all.
     restricted = ("random", "centroids", "lt_restricted", "interfacegan", "interfacegan_cond",
-                  "lightsb", "wstar")
+                  "lightsb", "ulightot", "wstar")
     return {
         "classifier": {"hidden": (512, 256), "epochs": 8, "lr": 1e-3, "shift": 0.22,
                        "shift_along": _COUNTS},
-        "lw": dict(affine), "lw_star": dict(affine), "lw_every_layer": affine | {"layers": None},
+        "lw": dict(affine), "lw_star": dict(affine), "lw_perceptual": dict(affine),
+        "lw_every_layer": affine | {"layers": None},
         # A run needs no C++ compiler.
         "lw_neural": asdict(replace(NEURAL["digits"], compiled=False)),
         "data": {"layers": layers},  # what a fit is told that looks at the generator itself
@@ -88,13 +89,14 @@ def _attributes() -> dict[str, dict[str, Any]]:
     """Of domains of attributes; the paper has lam = 1, for logits of another classifier."""
     affine = {"blur": (0.3,), "rounds": 4, "lam": 0.7, "line": True, "back": "mean"}
     return {"classifier": {"hidden": (512, 256)}, "lw": dict(affine), "lw_star": dict(affine),
-            "lw_paper": {"biased": True}}
+            "lw_perceptual": dict(affine), "lw_paper": {"biased": True}}
 
 
 def _ffhq() -> dict[str, dict[str, Any]]:
     """Of FFHQ, where nothing was chosen but how long a fit may take."""
     affine = {"blur": (0.3,), "rounds": 4}
-    return {"classifier": {"hidden": (512, 256)}, "lw": dict(affine), "lw_star": dict(affine)}
+    return {"classifier": {"hidden": (512, 256)}, "lw": dict(affine), "lw_star": dict(affine),
+            "lw_perceptual": dict(affine)}
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,8 @@ _FEW = {"rounds": 2}
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "smoke": {"seeds": (0,), "train_codes": 3_000, "heldout_codes": 1_200, "editor_codes": 3_000,
               "test_images": 50, "calibration": 30, "alphas": 5, "real_images": 150,
-              "slow_images": 4, "settings": settings_of("faces", lw=_FEW, lw_star=_FEW),
+              "slow_images": 4, "settings": settings_of("faces", lw=_FEW, lw_star=_FEW,
+                                                    lw_perceptual=_FEW),
               "bootstrap": 200},
     "default": {"train_codes": 12_000, "heldout_codes": 2_500, "test_images": 100,
                 "calibration": 60, "real_images": 250, "bootstrap": 500},

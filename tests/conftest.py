@@ -13,7 +13,9 @@ import torch
 
 # Defaults of methods that take long, where a test is about something else.
 _QUICK = {"baselines.lightsb.LightSbConfig": {"steps": 20},
+          "baselines.ulightot.ULightOtConfig": {"steps": 20},
           "baselines.wstar.WStarConfig": {"steps": 10, "hidden": 8, "drawn": 20},
+          "baselines.lw_perceptual.PerceptualConfig": {"steps": 20, "drawn": 40},
           "baselines.lelsd.LelsdConfig": {"steps": 4, "directions": 1, "parts": 2},
           "lwedit.editors.latent_wasserstein_neural.NeuralConfig": {
               "width": 32, "depth": 1, "potential_width": 32, "potential_depth": 1, "steps": 2,

@@ -6,7 +6,8 @@ import ot
 import pytest
 import torch
 
-from baselines.lightsb import Bridge, LightSb, LightSbConfig, fit_bridge
+from baselines.bridges import Bridge
+from baselines.lightsb import LightSb, LightSbConfig, fit_bridge
 from lwedit.classifier import LatentClassifier
 from lwedit.editors import FitData
 from lwedit.latents import LatentSet, Space
@@ -39,7 +40,7 @@ def test_gaussians_are_joined_by_the_closed_form():
     shift, eps = torch.tensor([1.0, 0.0, -2.0]), 0.6
     x, y = gaussian(4000, 3) * s.sqrt(), gaussian(4000, 3, 1) * t.sqrt() + shift
     config = LightSbConfig(components=3, eps=eps, steps=200, lr=1e-2, batch=1000, check=50)
-    found = fit_bridge(x, y, (x, y), config, torch.Generator().manual_seed(0))
+    found = fit_bridge((x, y), (x, y), config, torch.Generator().manual_seed(0))
     slope = ((4 * s * t + eps**2).sqrt() - eps) / (2 * s)
     expected = shift + slope * x
     assert (found.mean(x) - expected).square().mean().sqrt() < 0.08
@@ -48,11 +49,11 @@ def test_gaussians_are_joined_by_the_closed_form():
 @pytest.mark.slow
 def test_one_component_off_the_optimum_is_brought_to_it(monkeypatch):
     off = Bridge(torch.zeros(1), torch.tensor([[2.0, 0.0]]), torch.tensor([[0.8, -0.5]]), 0.6)
-    monkeypatch.setattr("baselines.lightsb._start", lambda *_: off)
+    monkeypatch.setattr("baselines.lightsb.start_bridge", lambda *_: off)
     s, t = torch.tensor([0.5, 2.0]), torch.tensor([1.5, 0.4])
     x, y = gaussian(4000, 2) * s.sqrt(), gaussian(4000, 2, 1) * t.sqrt() + 1
     config = LightSbConfig(1, 0.6, steps=300, lr=3e-2, batch=2000)
-    found = fit_bridge(x, y, (x, y), config, torch.Generator().manual_seed(0))
+    found = fit_bridge((x, y), (x, y), config, torch.Generator().manual_seed(0))
     s, t = x.var(dim=0), y.var(dim=0)
     slope = ((4 * s * t + 0.36).sqrt() - 0.6) / (2 * s)
     torch.testing.assert_close(found.log_s.exp()[0], slope, atol=0.05, rtol=0)
@@ -67,7 +68,7 @@ def test_two_modes_are_split_as_sinkhorn_splits_them():
     plan = torch.from_numpy(ot.sinkhorn([], [], cost, 0.5, numItermax=5000)).float()
     expected = plan @ y / plan.sum(dim=1, keepdim=True)
     config = LightSbConfig(4, 0.5, steps=300, lr=3e-2, batch=600)
-    found = fit_bridge(x, y, (x, y), config, torch.Generator().manual_seed(0)).mean(x)
+    found = fit_bridge((x, y), (x, y), config, torch.Generator().manual_seed(0)).mean(x)
     error = (found - expected).square().sum(dim=1).mean().sqrt()
     assert error < 0.1 * (expected - x).square().sum(dim=1).mean().sqrt()
 
