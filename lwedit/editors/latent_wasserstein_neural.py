@@ -52,7 +52,9 @@ class LatentWassersteinNeural(NeuralEditor):
             checkpoints: Folder in which the fit leaves its state, and from which it goes on.
 
         Raises:
-            ValueError: If a code does not fall into the cells, or a checkpoint is of another fit.
+            ValueError: If a code does not fall into the cells, the attribute is none of
+                `config.counts`, a code to remove from shows no class, or a checkpoint is of
+                another fit.
         """
         config = config or NeuralConfig()
         transports: dict[Direction, Transport] = {}
@@ -97,6 +99,8 @@ def _sides(
     if not config.classes:
         few, many = (to_tokens(side, config.cells) for side in data.train.pair(data.attribute))
         return (few, many, None) if adding else (many, few, None)
+    if data.attribute not in counts:
+        raise ValueError(f"attribute must be one of counts, {counts}, got {data.attribute!r}.")
     shown = torch.stack([data.train.labels(name) for name in config.classes], dim=1)
     n = more.sum(dim=1)
     once = shown.sum(dim=1) - n
@@ -108,6 +112,8 @@ def _sides(
     found = [some[:most] for some in found]
     few, many = torch.cat(found[:-1]), torch.cat(found[1:])
     source, target = (few, many) if adding else (many, few)
+    if not adding and not (most and shown[source].any(dim=1).all()):
+        raise ValueError(f"every code that loses one of classes, {config.classes}, must show one.")
     return tokens[source], tokens[target], Labels(y[source], y[target], adding)
 
 

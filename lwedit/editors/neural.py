@@ -41,8 +41,7 @@ the semi-dual, taken over m candidates in place of one. The labels enter the pot
 Miyato, Koyama, "cGANs with Projection Discriminator", ICLR 2018.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
+import copy
 from typing import ClassVar
 
 import torch
@@ -99,7 +98,6 @@ class NeuralEditor(Editor):
         """w - T'(w, u), so that alpha = -1 is the transport that removes the attribute."""
         return -self._moved_by("remove", w)
 
-    @torch.no_grad()
     def draw(
         self, w: Float[Tensor, "n layers dim"], alpha: float, rng: torch.Generator,
         k: int | None = None,
@@ -123,20 +121,9 @@ class NeuralEditor(Editor):
         priority = torch.rand(classes, generator=rng)
         if k is not None:
             priority[k] = 2.0  # above what a code shows
-        with self._answer(noises.to(self.noises), priority.to(self.noises)):
-            return self.edit(w, alpha)
-
-    @contextmanager
-    def _answer(
-        self, noises: Float[Tensor, "m z"], priority: Float[Tensor, " classes"]
-    ) -> Generator[None, None, None]:
-        """Within it, `edit` takes these noises, and its class by this priority."""
-        fixed = self.noises
-        self.noises, self._priority = noises, priority
-        try:
-            yield
-        finally:
-            self.noises, self._priority = fixed, None
+        drawn = copy.copy(self)  # the networks are shared, and this editor stays as it is
+        drawn.noises, drawn._priority = noises.to(self.noises), priority.to(self.noises)
+        return drawn.edit(w, alpha)
 
     def state(self) -> dict[str, Tensor]:
         """Tensors under "add." and "remove."; weights are exact in float16, in which they go."""

@@ -103,6 +103,8 @@ class NeuralConfig:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
         if not 0 < self.power <= 2:
             raise ValueError(f"power must lie in (0, 2], got {self.power}.")
+        if self.counts and not self.classes:
+            raise ValueError(f"counts need classes beside them, got {self.counts} and none.")
         if not self.directions or not set(self.directions) <= {"add", "remove"}:
             raise ValueError(
                 f"directions must be some of 'add' and 'remove', got {self.directions}."

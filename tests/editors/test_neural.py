@@ -132,6 +132,7 @@ def by_class():
     return LatentWassersteinNeural.fit(FitData(latents, latents, unused, "more", 0), config)
 
 
+@pytest.mark.slow
 def test_what_is_added_is_of_the_class_asked_for_and_what_was_there_stays(by_class):
     w, _ = _filled(400, 1, 7)
     free = w[:, :, 0] < 0
@@ -142,6 +143,7 @@ def test_what_is_added_is_of_the_class_asked_for_and_what_was_there_stays(by_cla
         assert (edited - w)[~free].abs().mean() < 0.1
 
 
+@pytest.mark.slow
 def test_what_is_removed_is_of_the_class_asked_for(by_class):
     w, y = _filled(600, 2, 8)
     w = w[y.sum(dim=1) == 2]  # one token of each class
@@ -152,6 +154,7 @@ def test_what_is_removed_is_of_the_class_asked_for(by_class):
         assert (edited[~gone][:, 0] > 0).float().mean() > 0.9
 
 
+@pytest.mark.slow
 def test_without_a_class_asked_for_every_class_is_drawn(by_class):
     w, _ = _filled(1, 1, 9)
     free = w[0, :, 0] < 0
@@ -161,6 +164,7 @@ def test_without_a_class_asked_for_every_class_is_drawn(by_class):
         by_class.draw(w, 1.0, _rng(0), 2)
 
 
+@pytest.mark.slow
 def test_the_class_of_an_edit_is_drawn_by_the_code(by_class):
     w, _ = _filled(300, 1, 11)
     free = w[:, :, 0] < 0
@@ -170,6 +174,7 @@ def test_the_class_of_an_edit_is_drawn_by_the_code(by_class):
     torch.testing.assert_close(by_class.edit(w[7:9], 1.0), edited[7:9])
 
 
+@pytest.mark.slow
 def test_an_editor_with_classes_is_saved_with_them(by_class, tmp_path):
     by_class.save(tmp_path)
     again = LatentWassersteinNeural.load(tmp_path, by_class.space)
@@ -298,7 +303,8 @@ def test_only_the_fitted_direction_can_be_asked_for(tmp_path):
     ("change", "message"),
     [({"width": 40}, "width must be a multiple of 32"), ({"steps": 0}, "steps must be at least 1"),
      ({"price": -1.0}, "price must not be negative"), ({"power": 3.0}, "power must lie in"),
-     ({"directions": ()}, "directions must be some of")],
+     ({"directions": ()}, "directions must be some of"),
+     ({"counts": ("two",)}, "counts need classes beside them")],
 )
 def test_settings_are_checked(change, message):
     with pytest.raises(ValueError, match=message):
@@ -314,6 +320,7 @@ def test_damaged_state_is_refused(quick):
         LatentWassersteinNeural.restore(quick.state(), "more", Space("0" * 64, "W+", 4, 3))
 
 
+@pytest.mark.slow
 def test_one_fit_serves_every_number_of_things():
     """Of three tokens one or two are filled; one is added where it is free."""
     def codes(n, filled, seed):
@@ -337,8 +344,23 @@ def test_one_fit_serves_every_number_of_things():
         assert (now == filled + 1).float().mean() > 0.9
 
 
+@pytest.mark.slow
 def test_without_a_class_asked_for_one_that_is_shown_is_removed(by_class):
     w, y = _filled(400, 2, 12)
     edited = by_class.edit(w, -1.0)
     once = y.sum(dim=1) == 2  # one token of each class
     assert ((edited[:, :, 0] > 0).sum(dim=1)[once] == 1).float().mean() > 0.9
+
+
+def test_labels_that_cannot_tell_are_refused():
+    w = torch.randn(40, 1, 2, generator=_rng())
+    y = torch.arange(40)[:, None] % torch.tensor([2, 3, 40]) > 0
+    y[:, 2] = False  # a class that no code shows
+    latents = LatentSet(w, y.long(), ("more", "other", "a"), Space("0" * 64, "W+", 1, 2))
+    classifier = LatentClassifier(latents.attributes, latents.space, (4,))
+    data = FitData(latents, latents, classifier, "more", 0)
+    config = dataclasses.replace(SMALL, steps=1, read_steps=1, classes=("a",))
+    with pytest.raises(ValueError, match="every code that loses one of classes"):
+        LatentWassersteinNeural.fit(data, dataclasses.replace(config, directions=("remove",)))
+    with pytest.raises(ValueError, match="attribute must be one of counts"):
+        LatentWassersteinNeural.fit(data, dataclasses.replace(config, counts=("other",)))
