@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -103,15 +103,7 @@ def build(page: gr.Blocks) -> None:
                 undo = gr.Button("Undo", min_width=60)
                 reset = gr.Button("Reset", min_width=60)
             chips = html(chips_html([]))
-            with gr.Accordion("Draw your own, or upload a picture", open=False):
-                html(_PAD)
-                drawn = gr.Textbox(visible=False)
-                use = gr.Button("Edit this drawing", variant="primary")
-                with gr.Row():
-                    clear = gr.Button("Clear", min_width=60)
-                    upload = gr.UploadButton("Upload", type="filepath", file_types=["image"],
-                                             min_width=60)
-                message = html(_HOW_MANY)
+            own = _own_picture()
             html('<p class="note">Strength 1 is LW neural’s transport itself; for the others it is '
                  "the strength at which most edits of other images succeed or, where almost none "
                  "does, the edit as it was trained.</p>")
@@ -120,7 +112,7 @@ def build(page: gr.Blocks) -> None:
             html('<p class="note">Images to begin with, picked by hand.</p>')
             gallery, table = html(js_on_load=_PICK), html()
     shown = [source, edits, way, *sliders.values(), draw, methods, digit]
-    everything = [*shown, index, chips, beside, found, message, cards]
+    everything = [*shown, index, chips, beside, found, own.message, cards]
     quiet: dict[str, Any] = {
         "api_visibility": "private", "show_progress": "hidden", "concurrency_id": "cpu",
         "concurrency_limit": 1, "trigger_mode": "always_last"}
@@ -145,11 +137,35 @@ def build(page: gr.Blocks) -> None:
     on([keep.click], _keep, shown, everything)
     on([undo.click], _undo, shown, everything)
     on([reset.click], _reset, [index, *shown], everything)
-    on([use.click], _from_drawing, [drawn, *shown], everything, js=_SEND)
-    clear.click(None, js="() => lwClear()")
-    on([upload.upload], _from_upload, [upload, *shown], everything)
+    on([own.use.click], _from_drawing, [own.drawn, *shown], everything, js=_SEND)
+    own.clear.click(None, js="() => lwClear()")
+    on([own.upload.upload], _from_upload, [own.upload, *shown], everything)
     on([page.load], lambda *values: (compare_html(View(*values)), gallery_html()), shown,
        [cards, gallery])
+
+
+class _OwnPicture(NamedTuple):
+    """Widgets by which somebody brings an image."""
+
+    drawn: gr.Textbox
+    use: gr.Button
+    clear: gr.Button
+    upload: gr.UploadButton
+    message: gr.HTML
+
+
+def _own_picture() -> _OwnPicture:
+    """The part of the controls in which one draws or uploads."""
+    with gr.Accordion("Draw your own, or upload a picture", open=False):
+        html(_PAD)
+        drawn = gr.Textbox(visible=False)
+        use = gr.Button("Edit this drawing", variant="primary")
+        with gr.Row():
+            clear = gr.Button("Clear", min_width=60)
+            upload = gr.UploadButton("Upload", type="filepath", file_types=["image"],
+                                     min_width=60)
+        message = html(_HOW_MANY)
+    return _OwnPicture(drawn, use, clear, upload, message)
 
 
 def _everything(

@@ -227,7 +227,9 @@ def test_the_cards_say_what_came_of_the_edit(page, monkeypatch):
     assert "digit lost" in affine
 
 
-def test_who_adds_nothing_has_nothing_to_remove(page, monkeypatch):
+@pytest.fixture
+def only_neural_adds(page, monkeypatch):
+    """LW neural's first edit adds an 8, whatever else is asked of whom does nothing."""
     real = digits._compared
 
     def judged(data, shape, steps):
@@ -239,30 +241,23 @@ def test_who_adds_nothing_has_nothing_to_remove(page, monkeypatch):
                                             judge=was.judge + more)
         return readings
 
-    monkeypatch.setattr(digits, "_compared", judged)
+    return lambda: monkeypatch.setattr(digits, "_compared", judged)
+
+
+def test_who_adds_nothing_has_nothing_to_remove(only_neural_adds):
+    only_neural_adds()
     html = digits_cards.compare_html(View(of_count(1), [edit(2)], "remove"))
     assert "✓ really changed" in card(html, "lw_neural")
     assert "an edit before this one came to nothing" in card(html, "lt")
     assert "✓" not in card(html, "lt").split("latent")[0]
 
 
-def test_a_strip_rings_only_what_the_edit_itself_made_true(page, monkeypatch):
+def test_a_strip_rings_only_what_the_edit_itself_made_true(only_neural_adds, monkeypatch):
     """LT added nothing, so where it is asked to remove, the number wanted is no success."""
-    real = digits._compared
-
-    def judged(data, shape, steps):
-        readings = real(data, shape, steps)
-        was = readings["original"]
-        for method, own in steps:
-            more = method == "lw_neural" and len(own) == 1
-            readings[method] = was._replace(classes=was.classes + "8" * more, sure=True,
-                                            judge=was.judge + more)
-        return readings
-
     index = of_count(1)
     before = digits.compare(digits.heldout_image(index), [])["original"]
     removed = [before._replace(sure=True) for _ in digits.STRIP]
-    monkeypatch.setattr(digits, "_compared", judged)
+    only_neural_adds()
     monkeypatch.setattr(digits, "strip", lambda *_: {
         method: digits.DigitStrip(digits.STRIP, removed) for method in ("lt", "lw_neural")})
     html = digits_cards.strip_html(View(index, [edit(2)], "remove"))
