@@ -25,7 +25,7 @@ __all__ = [
     "strip_html",
 ]
 
-EXAMPLES = (39, 21, 16, 4, 15, 30, 10, 33, 0, 14, 38)
+EXAMPLES = (21, 16, 4, 15, 39, 30, 10, 33, 0, 14, 38)
 START = EXAMPLES[0]
 _FIRST = ("lt", "lw_neural")  # shown until somebody chooses
 Source = int | np.ndarray  # number of a held-out image, or a picture of one's own
